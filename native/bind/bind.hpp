@@ -1,0 +1,9 @@
+#pragma once
+#include <nanobind/nanobind.h>
+
+// One bind_<part>.cpp per part; module.cpp calls them in this order.
+namespace quant {
+void bind_kernel(nanobind::module_& m);
+void bind_factor(nanobind::module_& m);
+void bind_metrics(nanobind::module_& m);
+}  // namespace quant

@@ -1,0 +1,12 @@
+#include <nanobind/nanobind.h>
+
+#include "bind.hpp"
+
+namespace nb = nanobind;
+
+NB_MODULE(_native, m) {
+  m.doc() = "The C++20 core of quant.";
+  quant::bind_kernel(m);
+  quant::bind_factor(m);
+  quant::bind_metrics(m);
+}
