@@ -1,0 +1,47 @@
+"""``quant backtest``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from quant.qcli.options import JsonOption, LangOption, ProfileOption, WorkspaceOption, open_workspace
+
+
+def backtest(
+    spec: Annotated[str, typer.Argument(help="A spec file, or the name of a backtest.")],
+    overrides: Annotated[list[str] | None, typer.Argument(
+        metavar="[KEY=VALUE]...", help="Overrides: a short name the spec declares (n=50) or a dotted path "
+                                       "(strategy.construct.top=50).", show_default=False)] = None,
+    explain: Annotated[bool, typer.Option("--explain", help="Print the plan as a tree and stop.")] = False,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="Use only what was known at this instant "
+                                              "(ISO 8601 with offset).", show_default=False)] = None,
+    open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
+    lang: LangOption = None,
+    workspace: WorkspaceOption = None,
+    profile: ProfileOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Compile a backtest spec, run it in the C++ kernel, write the run folder and its report."""
+    from quant.pipelines.flows import backtest as flow
+    from quant.qcli.render.progress import stages
+    from quant.qcli.render.runs import print_run
+    from quant.qcli.screen import print_json
+
+    desk = open_workspace(workspace, profile)
+    if explain:
+        from quant.qcli.render.plans import print_plan
+
+        plan = flow.compile_plan(desk, spec, overrides or [], as_of=as_of)
+        print_json({"plan": plan.as_dict()}) if json_output else print_plan(plan)
+        return
+    with stages("backtest", quiet=json_output) as progress:
+        result = flow.backtest(desk, spec, overrides or [], as_of=as_of, lang=lang, progress=progress)
+    if json_output:
+        print_json(result.as_dict())
+    else:
+        print_run(result)
+    if open_report:
+        typer.launch(Path(result.report).as_uri())

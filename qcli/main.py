@@ -1,0 +1,106 @@
+"""Entry point of ``quant``: one error boundary around thin commands.
+
+Command modules import only typer; everything heavy is imported inside a command's body, so that
+``quant --help`` stays fast.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Annotated, NoReturn
+
+import typer
+
+from quant.core.errors import QuantError
+from quant.qcli import commands
+from quant.qcli.screen import print_failure, print_internal
+
+HELP = """Reviewed specs in, reproducible backtests and trading sessions out.
+
+Start with: quant init my-desk --template ashare, then quant data sync, quant backtest SPEC,
+quant deploy --env paper, quant ui.
+"""
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived; unwinds in order and ends the process with 143."""
+
+
+def build() -> typer.Typer:
+    """The command tree."""
+    app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True,
+                      context_settings={"help_option_names": ["-h", "--help"]})
+
+    @app.callback()
+    def root(
+        version: Annotated[bool, typer.Option("--version", help="Print the version and exit.",
+                                              is_eager=True)] = False,
+    ) -> None:
+        if version:
+            import quant
+
+            typer.echo(quant.__version__)
+            raise typer.Exit(0)
+
+    commands.register(app)
+    return app
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line; returns the exit code. Never lets a traceback out unless ``--debug`` asks for it."""
+    debug, as_json = "--debug" in argv, "--json" in argv
+    arguments = [a for a in argv if a != "--debug"]
+    try:
+        code = build()(args=arguments, prog_name="quant", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except KeyboardInterrupt:
+        return 130
+    except Terminated:
+        return 143
+    except QuantError as error:
+        if debug:
+            raise
+        print_failure(error, as_json=as_json)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 0
+    except Exception as error:
+        return _framework_exit(error, as_json=as_json, debug=debug)
+
+
+def _framework_exit(error: Exception, *, as_json: bool, debug: bool) -> int:
+    """Usage errors and exits of the argument parser; anything else is a bug of ours, said in one line."""
+    code = getattr(error, "exit_code", None)
+    if isinstance(code, int):
+        show = getattr(error, "show", None)
+        if callable(show):
+            if as_json:
+                print_failure(QuantError("usage", str(error)), as_json=True)
+            else:
+                show()
+        return code
+    if type(error).__name__ == "Abort":
+        return 130
+    if debug:
+        raise error
+    print_internal(error, as_json=as_json)
+    return 1
+
+
+def _on_sigterm(_signal: int, _frame: FrameType | None) -> NoReturn:
+    raise Terminated
+
+
+def main() -> NoReturn:
+    """Console script."""
+    if hasattr(signal, "SIGTERM"):
+        signal.signal(signal.SIGTERM, _on_sigterm)
+    sys.exit(run(sys.argv[1:]))
+
+
+if __name__ == "__main__":
+    main()

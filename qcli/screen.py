@@ -1,0 +1,97 @@
+"""What goes to the terminal: data on stdout, everything else on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+from quant.core.errors import Fault, QuantError, SpecErrors
+from quant.core.versions import JSON_SCHEMA_VERSION
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A rich console that respects NO_COLOR and stays plain without a terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else int(os.environ.get("COLUMNS", "120"))
+    return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+
+
+def note(text: str) -> None:
+    """A line for people, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def print_json(payload: Mapping[str, Any]) -> None:
+    """One object on stdout with its ``schema_version``."""
+    body = {"schema_version": JSON_SCHEMA_VERSION, **payload}
+    sys.stdout.write(json.dumps(body, ensure_ascii=False, default=str, indent=2, allow_nan=False) + "\n")
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+    """A table on stdout; numbers are right-aligned."""
+    from rich.table import Table
+    from rich.text import Text
+
+    data = [list(row) for row in rows]
+    table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
+    for index, name in enumerate(columns):
+        numeric = bool(data) and all(_is_number(row[index]) for row in data)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in data:
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+    console().print(table)
+
+
+def _is_number(cell: object) -> bool:
+    if cell is None or isinstance(cell, int | float):
+        return True
+    text = str(cell).rstrip("%").replace(",", "").replace("−", "-")
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def print_failure(error: QuantError, *, as_json: bool) -> None:
+    """An expected failure: what, where, why, and the fix."""
+    faults = [e.fault for e in error.errors] if isinstance(error, SpecErrors) else [error.fault]
+    if as_json:
+        body: dict[str, Any] = {"error": error.fault.as_dict(), "partial": []}
+        if len(faults) > 1:
+            body["errors"] = [f.as_dict() for f in faults]
+        print_json(body)
+    for fault in faults:
+        _print_fault(fault, sys.stderr)
+    if len(faults) > 1:
+        note(f"{len(faults)} errors")
+
+
+def _print_fault(fault: Fault, stream: IO[str]) -> None:
+    colour = stream.isatty() and not os.environ.get("NO_COLOR")
+    red, bold, dim, end = ("\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m") if colour else ("", "", "", "")
+    place = f"{bold}{fault.where}{end}: " if fault.where else ""
+    print(f"{place}{red}error{end}: {fault.message} {dim}[{fault.code}]{end}", file=stream)
+    if fault.expected:
+        print(f"  expected: {fault.expected}", file=stream)
+    if fault.found:
+        print(f"  found:    {fault.found}", file=stream)
+    if fault.hint:
+        print(f"  fix:      {fault.hint}", file=stream)
+
+
+def print_internal(error: BaseException, *, as_json: bool) -> None:
+    """A bug of ours: one line, and how to see more."""
+    message = f"{type(error).__name__}: {error}".strip().splitlines()[0][:500]
+    fault = Fault("internal", f"unexpected {message}", hint="run again with --debug for the traceback and report it")
+    if as_json:
+        print_json({"error": fault.as_dict(), "partial": []})
+    _print_fault(fault, sys.stderr)

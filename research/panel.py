@@ -1,0 +1,224 @@
+"""The panel: a market's daily bars as matrices, loaded from pinned table versions.
+
+Axes are ``[T, S]``: T sessions in order, S instruments in ascending id. Prices are int64 at
+``PRICE_SCALE`` (0 = no value), volume is int64 shares, ``flags`` is the bit set of
+``quant.core.market.instrument``. Nothing in row t depends on a later row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from quant.core.market.instrument import FLAG_DELISTING, FLAG_LISTED, FLAG_NO_LIMIT, FLAG_ST
+from quant.core.market.instrument import FLAG_STATUS_UNKNOWN, FLAG_SUSPENDED, FLAG_TRADING, Board
+from quant.core.money import MONEY_SCALE, PRICE_SCALE, RATIO_SCALE
+
+if TYPE_CHECKING:
+    from quant.core.market.calendar import Calendar
+
+Int = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+
+BOARD_SHIFT = 8
+EPOCH = date(1970, 1, 1)
+PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down")
+
+
+class TableReader(Protocol):
+    """Reads one pinned golden table; rows with ``start <= session <= end``."""
+
+    def read(self, table: str, *, start: date | None = None, end: date | None = None,
+             columns: Sequence[str] | None = None) -> pl.DataFrame: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """Corporate actions on the panel's axes, sorted by (ex_index, instrument).
+
+    ``cash_per_share`` is micro-yuan before tax, ``bonus_ratio`` new shares per share at ``RATIO_SCALE``;
+    ``pay_index`` -1 means paid on the ex-date, a row past the panel means not within it.
+    """
+
+    ex_index: npt.NDArray[np.int32]
+    pay_index: npt.NDArray[np.int32]
+    instrument: npt.NDArray[np.int32]
+    cash_per_share: Int
+    bonus_ratio: Int
+    inferred: npt.NDArray[np.uint8]
+
+    def as_columns(self) -> dict[str, npt.NDArray[np.generic]]:
+        """The mapping that the kernel's market takes."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def no_actions() -> Actions:
+    """A market without corporate actions (adjusted prices)."""
+    i32, i64 = np.zeros(0, np.int32), np.zeros(0, np.int64)
+    return Actions(i32, i32.copy(), i32.copy(), i64, i64.copy(), np.zeros(0, np.uint8))
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Everything a run reads, as arrays. ``factor`` is the cumulative post-adjustment factor (1.0 at listing)."""
+
+    sessions: tuple[date, ...]
+    instruments: Int
+    codes: tuple[str, ...]
+    names: tuple[str, ...]
+    boards: npt.NDArray[np.uint8]
+    list_sessions: npt.NDArray[np.int32]
+    open: Int
+    high: Int
+    low: Int
+    close: Int
+    pre_close: Int
+    limit_up: Int
+    limit_down: Int
+    vwap: Int
+    volume: Int
+    amount: Float
+    flags: npt.NDArray[np.uint32]
+    factor: Float
+    actions: Actions = field(default_factory=no_actions)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(T, S)."""
+        return len(self.sessions), len(self.codes)
+
+    @property
+    def session_days(self) -> npt.NDArray[np.int32]:
+        """Sessions as days since 1970-01-01."""
+        return np.array([(d - EPOCH).days for d in self.sessions], dtype=np.int32)
+
+    def has(self, flag: int) -> Bool:
+        """Where ``flag`` is set, ``[T, S]``."""
+        return (self.flags & np.uint32(flag)) != 0
+
+    def row(self, session: date) -> int:
+        """Index of a session; raises KeyError when it is not in the panel."""
+        index = int(np.searchsorted(self.session_days, (session - EPOCH).days))
+        if index >= len(self.sessions) or self.sessions[index] != session:
+            raise KeyError(session)
+        return index
+
+
+def load_panel(reader: TableReader, calendar: Calendar, start: date, end: date) -> Panel:
+    """Load ``[start, end]`` from the golden tables of ``reader``; every instrument with a bar is a column."""
+    bars = reader.read("bars_1d", start=start, end=end)
+    sessions = tuple(calendar.sessions(start, end))
+    days = np.array([(d - EPOCH).days for d in sessions], dtype=np.int32)
+    instruments = np.unique(bars["instrument_id"].to_numpy()).astype(np.int64)
+    shape = (len(sessions), len(instruments))
+    cells = _cells(bars, days, instruments)
+    arrays = {name: _scatter(shape, cells, _scaled(bars, name, PRICE_SCALE)) for name in PRICES}
+    volume = _scatter(shape, cells, bars["volume"].fill_null(0).to_numpy())
+    money = _scaled(bars, "amount", PRICE_SCALE)
+    shares = bars["volume"].fill_null(0).to_numpy()
+    vwap = _scatter(shape, cells, np.where(shares > 0, (money + shares // 2) // np.maximum(shares, 1), 0))
+    amount = _scatter(shape, cells, money / PRICE_SCALE)
+    master = _master(reader, instruments)
+    flags = _flags(bars, shape, cells, volume, master.boards)
+    return Panel(
+        sessions=sessions, instruments=instruments, codes=master.codes, names=master.names, boards=master.boards,
+        list_sessions=master.list_days, vwap=vwap, volume=volume, amount=amount, flags=flags,
+        factor=_factor(reader, days, instruments, start, end),
+        actions=_actions(reader, days, instruments, start, end), **arrays,
+    )
+
+
+def _cells(frame: pl.DataFrame, days: npt.NDArray[np.int32], instruments: Int,
+           session: str = "session") -> Int:
+    """Flat index of every row; -1 where the session or the instrument is not on the axes."""
+    at = frame[session].cast(pl.Int32).to_numpy()
+    ids = frame["instrument_id"].to_numpy()
+    t = np.searchsorted(days, at)
+    s = np.searchsorted(instruments, ids)
+    known = (t < len(days)) & (s < len(instruments))
+    known &= (days[np.minimum(t, len(days) - 1)] == at) if len(days) else False
+    known &= (instruments[np.minimum(s, len(instruments) - 1)] == ids) if len(instruments) else False
+    return np.where(known, t * len(instruments) + s, -1).astype(np.int64)
+
+
+def _scatter(shape: tuple[int, int], cells: Int, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    out = np.zeros(shape[0] * shape[1], dtype=values.dtype)
+    keep = cells >= 0
+    out[cells[keep]] = values[keep]
+    return out.reshape(shape)
+
+
+def _scaled(frame: pl.DataFrame, column: str, scale: int) -> Int:
+    """A Decimal column as int64 at ``scale``; null becomes 0. Exact below 2**53."""
+    values = frame[column].cast(pl.Float64).fill_null(0.0).to_numpy()
+    return np.rint(values * scale).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Master:
+    codes: tuple[str, ...]
+    names: tuple[str, ...]
+    boards: npt.NDArray[np.uint8]
+    list_days: npt.NDArray[np.int32]
+
+
+def _master(reader: TableReader, instruments: Int) -> _Master:
+    frame = reader.read("instruments").unique("instrument_id", keep="last", maintain_order=True)
+    axis = pl.DataFrame({"instrument_id": instruments})
+    rows = axis.join(frame, on="instrument_id", how="left", maintain_order="left")
+    boards = [Board[name].value if name in Board.__members__ else 0 for name in rows["board"].fill_null("UNKNOWN")]
+    listed = rows["list_date"].cast(pl.Int32).fill_null(0).to_numpy().astype(np.int32)
+    codes = tuple(rows["code"].fill_null("?").to_list())
+    return _Master(codes, tuple(rows["name"].fill_null("").to_list()), np.array(boards, np.uint8), listed)
+
+
+def _flags(bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int,
+           boards: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    bits = np.full(bars.height, FLAG_LISTED, dtype=np.uint32)
+    for column, bit in (("suspended", FLAG_SUSPENDED), ("st", FLAG_ST), ("delisting", FLAG_DELISTING),
+                        ("no_limit", FLAG_NO_LIMIT)):
+        bits |= np.where(bars[column].fill_null(value=False).to_numpy(), np.uint32(bit), np.uint32(0))
+    bits |= np.where(bars["st"].is_null().to_numpy(), np.uint32(FLAG_STATUS_UNKNOWN), np.uint32(0))
+    flags = _scatter(shape, cells, bits).astype(np.uint32)
+    flags |= np.where(volume > 0, np.uint32(FLAG_TRADING), np.uint32(0))
+    return flags | (boards.astype(np.uint32) << np.uint32(BOARD_SHIFT))[np.newaxis, :]
+
+
+def _factor(reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, start: date, end: date) -> Float:
+    """Cumulative factor, carried forward over sessions without a row; 1.0 before the first."""
+    shape = (len(days), len(instruments))
+    frame = reader.read("adjustment_factors", start=start, end=end)
+    factor = _scatter(shape, _cells(frame, days, instruments), frame["factor"].to_numpy().astype(np.float64))
+    return np.where(carry(factor) > 0, carry(factor), 1.0)
+
+
+def carry(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+    """Fill zeros with the last non-zero value above, per column; leading zeros stay."""
+    rows = np.where(values != 0, np.arange(values.shape[0])[:, np.newaxis], 0)
+    np.maximum.accumulate(rows, axis=0, out=rows)
+    return np.take_along_axis(values, rows, axis=0)
+
+
+def _actions(reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, start: date, end: date) -> Actions:
+    frame = reader.read("corporate_actions")
+    frame = frame.filter(pl.col("ex_session").is_between(start, end)).sort("ex_session", "instrument_id")
+    cells = _cells(frame, days, instruments, session="ex_session")
+    frame, cells = frame.filter(pl.Series(cells >= 0)), cells[cells >= 0]
+    ex, column = cells // max(len(instruments), 1), cells % max(len(instruments), 1)
+    pay_days = frame["pay_session"].cast(pl.Int32).fill_null(-1).to_numpy()
+    pay = np.where(pay_days < 0, -1, np.searchsorted(days, pay_days))
+    order = np.lexsort((column, ex))
+    pick = lambda a, kind: np.ascontiguousarray(np.asarray(a)[order], dtype=kind)  # noqa: E731
+    return Actions(
+        ex_index=pick(ex, np.int32), pay_index=pick(pay, np.int32), instrument=pick(column, np.int32),
+        cash_per_share=pick(_scaled(frame, "cash_per_share", MONEY_SCALE), np.int64),
+        bonus_ratio=pick(_scaled(frame, "bonus_ratio", RATIO_SCALE), np.int64),
+        inferred=pick(frame["inferred"].fill_null(value=False).to_numpy(), np.uint8),
+    )
