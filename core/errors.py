@@ -9,6 +9,7 @@ QuantError            exit 1   a handled failure
 ├── StateConflict     exit 5   locked, stale plan, a format newer than this program
 ├── PolicyRefused     exit 6   role, approval, risk, halt
 ├── MissingComponent  exit 7   an optional component is not installed
+├── RuleMissing       exit 1   no dated row of a market table covers the question
 └── InvariantBroken   exit 1   a bug of ours; stops the session
 """
 
@@ -103,14 +104,18 @@ class SpecErrors(QuantError):
     exit_code = 2
 
     def __init__(self, errors: Iterable[SpecError]) -> None:
-        self.errors: tuple[SpecError, ...] = tuple(
-            sorted(errors, key=lambda e: _order(e.fault))
-        )
+        self.errors: tuple[SpecError, ...] = tuple(sorted(errors, key=lambda e: _order(e.fault)))
         first = self.errors[0].fault if self.errors else Fault("spec.invalid", "invalid spec")
         count = len(self.errors)
         message = first.message if count == 1 else f"{count} errors in the specs"
-        super().__init__(first.code, message, where=first.where, expected=first.expected,
-                         found=first.found, hint=first.hint)
+        super().__init__(
+            first.code,
+            message,
+            where=first.where,
+            expected=first.expected,
+            found=first.found,
+            hint=first.hint,
+        )
 
 
 def _order(fault: Fault) -> tuple[str, int, int, str]:
@@ -136,6 +141,12 @@ class PolicyRefused(QuantError):
 
 class MissingComponent(QuantError):
     exit_code = 7
+
+
+class RuleMissing(QuantError):
+    """No row of a dated market table matches key and date; the newest row never stands in for history."""
+
+    exit_code = 1
 
 
 class InvariantBroken(QuantError):

@@ -31,13 +31,19 @@ class Terminated(BaseException):
 
 def build() -> typer.Typer:
     """The command tree."""
-    app = typer.Typer(help=HELP, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=True,
-                      context_settings={"help_option_names": ["-h", "--help"]})
+    app = typer.Typer(
+        help=HELP,
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=True,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
 
     @app.callback()
     def root(
-        version: Annotated[bool, typer.Option("--version", help="Print the version and exit.",
-                                              is_eager=True)] = False,
+        version: Annotated[
+            bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        ] = False,
     ) -> None:
         if version:
             import quant

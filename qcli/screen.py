@@ -35,7 +35,9 @@ def print_json(payload: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(body, ensure_ascii=False, default=str, indent=2, allow_nan=False) + "\n")
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None) -> None:
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
+) -> None:
     """A table on stdout; numbers are right-aligned."""
     from rich.table import Table
     from rich.text import Text
@@ -91,7 +93,9 @@ def _print_fault(fault: Fault, stream: IO[str]) -> None:
 def print_internal(error: BaseException, *, as_json: bool) -> None:
     """A bug of ours: one line, and how to see more."""
     message = f"{type(error).__name__}: {error}".strip().splitlines()[0][:500]
-    fault = Fault("internal", f"unexpected {message}", hint="run again with --debug for the traceback and report it")
+    fault = Fault(
+        "internal", f"unexpected {message}", hint="run again with --debug for the traceback and report it"
+    )
     if as_json:
         print_json({"error": fault.as_dict(), "partial": []})
     _print_fault(fault, sys.stderr)

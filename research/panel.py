@@ -16,8 +16,16 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from quant.core.market.instrument import FLAG_DELISTING, FLAG_LISTED, FLAG_NO_LIMIT, FLAG_ST
-from quant.core.market.instrument import FLAG_STATUS_UNKNOWN, FLAG_SUSPENDED, FLAG_TRADING, Board
+from quant.core.market.instrument import (
+    FLAG_DELISTING,
+    FLAG_LISTED,
+    FLAG_NO_LIMIT,
+    FLAG_ST,
+    FLAG_STATUS_UNKNOWN,
+    FLAG_SUSPENDED,
+    FLAG_TRADING,
+    Board,
+)
 from quant.core.money import MONEY_SCALE, PRICE_SCALE, RATIO_SCALE
 
 if TYPE_CHECKING:
@@ -35,8 +43,14 @@ PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down")
 class TableReader(Protocol):
     """Reads one pinned golden table; rows with ``start <= session <= end``."""
 
-    def read(self, table: str, *, start: date | None = None, end: date | None = None,
-             columns: Sequence[str] | None = None) -> pl.DataFrame: ...
+    def read(
+        self,
+        table: str,
+        *,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.DataFrame: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,15 +142,25 @@ def load_panel(reader: TableReader, calendar: Calendar, start: date, end: date) 
     master = _master(reader, instruments)
     flags = _flags(bars, shape, cells, volume, master.boards)
     return Panel(
-        sessions=sessions, instruments=instruments, codes=master.codes, names=master.names, boards=master.boards,
-        list_sessions=master.list_days, vwap=vwap, volume=volume, amount=amount, flags=flags,
+        sessions=sessions,
+        instruments=instruments,
+        codes=master.codes,
+        names=master.names,
+        boards=master.boards,
+        list_sessions=master.list_days,
+        vwap=vwap,
+        volume=volume,
+        amount=amount,
+        flags=flags,
         factor=_factor(reader, days, instruments, start, end),
-        actions=_actions(reader, days, instruments, start, end), **arrays,
+        actions=_actions(reader, days, instruments, start, end),
+        **arrays,
     )
 
 
-def _cells(frame: pl.DataFrame, days: npt.NDArray[np.int32], instruments: Int,
-           session: str = "session") -> Int:
+def _cells(
+    frame: pl.DataFrame, days: npt.NDArray[np.int32], instruments: Int, session: str = "session"
+) -> Int:
     """Flat index of every row; -1 where the session or the instrument is not on the axes."""
     at = frame[session].cast(pl.Int32).to_numpy()
     ids = frame["instrument_id"].to_numpy()
@@ -173,17 +197,24 @@ def _master(reader: TableReader, instruments: Int) -> _Master:
     frame = reader.read("instruments").unique("instrument_id", keep="last", maintain_order=True)
     axis = pl.DataFrame({"instrument_id": instruments})
     rows = axis.join(frame, on="instrument_id", how="left", maintain_order="left")
-    boards = [Board[name].value if name in Board.__members__ else 0 for name in rows["board"].fill_null("UNKNOWN")]
+    boards = [
+        Board[name].value if name in Board.__members__ else 0 for name in rows["board"].fill_null("UNKNOWN")
+    ]
     listed = rows["list_date"].cast(pl.Int32).fill_null(0).to_numpy().astype(np.int32)
     codes = tuple(rows["code"].fill_null("?").to_list())
     return _Master(codes, tuple(rows["name"].fill_null("").to_list()), np.array(boards, np.uint8), listed)
 
 
-def _flags(bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int,
-           boards: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+def _flags(
+    bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int, boards: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint32]:
     bits = np.full(bars.height, FLAG_LISTED, dtype=np.uint32)
-    for column, bit in (("suspended", FLAG_SUSPENDED), ("st", FLAG_ST), ("delisting", FLAG_DELISTING),
-                        ("no_limit", FLAG_NO_LIMIT)):
+    for column, bit in (
+        ("suspended", FLAG_SUSPENDED),
+        ("st", FLAG_ST),
+        ("delisting", FLAG_DELISTING),
+        ("no_limit", FLAG_NO_LIMIT),
+    ):
         bits |= np.where(bars[column].fill_null(value=False).to_numpy(), np.uint32(bit), np.uint32(0))
     bits |= np.where(bars["st"].is_null().to_numpy(), np.uint32(FLAG_STATUS_UNKNOWN), np.uint32(0))
     flags = _scatter(shape, cells, bits).astype(np.uint32)
@@ -191,7 +222,9 @@ def _flags(bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int,
     return flags | (boards.astype(np.uint32) << np.uint32(BOARD_SHIFT))[np.newaxis, :]
 
 
-def _factor(reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, start: date, end: date) -> Float:
+def _factor(
+    reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, start: date, end: date
+) -> Float:
     """Cumulative factor, carried forward over sessions without a row; 1.0 before the first."""
     shape = (len(days), len(instruments))
     frame = reader.read("adjustment_factors", start=start, end=end)
@@ -206,7 +239,9 @@ def carry(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
     return np.take_along_axis(values, rows, axis=0)
 
 
-def _actions(reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, start: date, end: date) -> Actions:
+def _actions(
+    reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, start: date, end: date
+) -> Actions:
     frame = reader.read("corporate_actions")
     frame = frame.filter(pl.col("ex_session").is_between(start, end)).sort("ex_session", "instrument_id")
     cells = _cells(frame, days, instruments, session="ex_session")
@@ -217,7 +252,9 @@ def _actions(reader: TableReader, days: npt.NDArray[np.int32], instruments: Int,
     order = np.lexsort((column, ex))
     pick = lambda a, kind: np.ascontiguousarray(np.asarray(a)[order], dtype=kind)  # noqa: E731
     return Actions(
-        ex_index=pick(ex, np.int32), pay_index=pick(pay, np.int32), instrument=pick(column, np.int32),
+        ex_index=pick(ex, np.int32),
+        pay_index=pick(pay, np.int32),
+        instrument=pick(column, np.int32),
         cash_per_share=pick(_scaled(frame, "cash_per_share", MONEY_SCALE), np.int64),
         bonus_ratio=pick(_scaled(frame, "bonus_ratio", RATIO_SCALE), np.int64),
         inferred=pick(frame["inferred"].fill_null(value=False).to_numpy(), np.uint8),

@@ -12,12 +12,24 @@ from quant.qcli.options import JsonOption, LangOption, ProfileOption, WorkspaceO
 
 def backtest(
     spec: Annotated[str, typer.Argument(help="A spec file, or the name of a backtest.")],
-    overrides: Annotated[list[str] | None, typer.Argument(
-        metavar="[KEY=VALUE]...", help="Overrides: a short name the spec declares (n=50) or a dotted path "
-                                       "(strategy.construct.top=50).", show_default=False)] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[KEY=VALUE]...",
+            help="Overrides: a short name the spec declares (n=50) or a dotted path "
+            "(strategy.construct.top=50).",
+            show_default=False,
+        ),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print the plan as a tree and stop.")] = False,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="Use only what was known at this instant "
-                                              "(ISO 8601 with offset).", show_default=False)] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="Use only what was known at this instant (ISO 8601 with offset).",
+            show_default=False,
+        ),
+    ] = None,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,

@@ -10,15 +10,25 @@ from quant.qcli.options import JsonOption, ProfileOption, WorkspaceOption, open_
 
 
 def deploy(
-    spec: Annotated[str | None, typer.Argument(help="A deployment spec or its name (default: quant.toml's).",
-                                               show_default=False)] = None,
-    env: Annotated[str, typer.Option("--env", help="Environment of the deployment; this version has: paper.")] = "paper",
-    start: Annotated[str | None, typer.Option("--from", help="First session to replay (ISO date).",
-                                              show_default=False)] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Last session to replay (ISO date).",
-                                            show_default=False)] = None,
-    detach: Annotated[bool, typer.Option("--detach", help="Run in the background; see it with quant live status.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Archive an earlier session of the same name and start anew.")] = False,
+    spec: Annotated[
+        str | None,
+        typer.Argument(help="A deployment spec or its name (default: quant.toml's).", show_default=False),
+    ] = None,
+    env: Annotated[
+        str, typer.Option("--env", help="Environment of the deployment; this version has: paper.")
+    ] = "paper",
+    start: Annotated[
+        str | None, typer.Option("--from", help="First session to replay (ISO date).", show_default=False)
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Last session to replay (ISO date).", show_default=False)
+    ] = None,
+    detach: Annotated[
+        bool, typer.Option("--detach", help="Run in the background; see it with quant live status.")
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Archive an earlier session of the same name and start anew.")
+    ] = False,
     workspace: WorkspaceOption = None,
     profile: ProfileOption = None,
     json_output: JsonOption = False,

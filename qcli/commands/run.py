@@ -14,7 +14,9 @@ RunArgument = Annotated[str, typer.Argument(help="Run id, a unique beginning of 
 
 @app.command("ls")
 def ls(
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many, newest first.")] = 20,
+    limit: Annotated[
+        int, typer.Option("--limit", "-n", min=1, max=10_000, help="How many, newest first.")
+    ] = 20,
     workspace: WorkspaceOption = None,
     profile: ProfileOption = None,
     json_output: JsonOption = False,
@@ -27,13 +29,19 @@ def ls(
     if json_output:
         print_json({"runs": [r.as_dict() for r in rows]})
         return
-    print_table(("run", "kind", "name", "status", "started", "state hash"),
-                [(r.run_id, r.kind, r.name, r.status, r.started, (r.state_hash or "")[:16]) for r in rows])
+    print_table(
+        ("run", "kind", "name", "status", "started", "state hash"),
+        [(r.run_id, r.kind, r.name, r.status, r.started, (r.state_hash or "")[:16]) for r in rows],
+    )
 
 
 @app.command("show")
-def show(run: RunArgument, workspace: WorkspaceOption = None, profile: ProfileOption = None,
-         json_output: JsonOption = False) -> None:
+def show(
+    run: RunArgument,
+    workspace: WorkspaceOption = None,
+    profile: ProfileOption = None,
+    json_output: JsonOption = False,
+) -> None:
     """Metrics and receipt of a run."""
     from quant.pipelines.flows.runs import load_run
     from quant.qcli.render.runs import print_run
@@ -63,8 +71,12 @@ def report(
 
 
 @app.command("replay")
-def replay(run: RunArgument, workspace: WorkspaceOption = None, profile: ProfileOption = None,
-           json_output: JsonOption = False) -> None:
+def replay(
+    run: RunArgument,
+    workspace: WorkspaceOption = None,
+    profile: ProfileOption = None,
+    json_output: JsonOption = False,
+) -> None:
     """Run the receipt again; the same state hash, or what differs: spec, code, table content, first instant."""
     from quant.pipelines.flows.replay import replay_run
     from quant.qcli.render.runs import print_replay

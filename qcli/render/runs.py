@@ -1,0 +1,33 @@
+"""Screens of runs: metrics, receipt, replay verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from quant.qcli.screen import note, print_table
+
+if TYPE_CHECKING:
+    from quant.pipelines.flows.replay import ReplayVerdict
+    from quant.pipelines.flows.runs import RunSummary
+
+
+def print_run(run: RunSummary) -> None:
+    """The metrics table, what was assumed, and where the report is."""
+    from quant.research.reports.summary import summary_table
+
+    print_table(("metric", "value"), summary_table(run.metrics), title=f"{run.name}  {run.start} … {run.end}")
+    for assumption in run.assumptions:
+        note(f"assumed: {assumption}")
+    note(f"run    {run.run_id}  state {run.state_hash[:16]}  plan {run.plan_fingerprint[:12]}")
+    note(f"report {run.report}")
+
+
+def print_replay(verdict: ReplayVerdict) -> None:
+    """Same, or what differs."""
+    if verdict.same:
+        note(f"same: state hash {verdict.state_hash[:16]} reproduced over {verdict.sessions} sessions")
+        return
+    rows = [(d.part, d.recorded, d.now) for d in verdict.differences]
+    print_table(("part", "recorded", "now"), rows)
+    if verdict.first_difference:
+        note(f"first session that differs: {verdict.first_difference}")
