@@ -1,0 +1,122 @@
+"""What a kernel is told before it starts: cash, fill rule, dated lot and fee tables, risk limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quant.core.errors import UsageError
+
+Table = NDArray[np.int64]
+BOARDS: Final = 11
+FillAt = Literal["open", "close", "vwap"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RuleTables:
+    """Lot rules, int64 [T, B]: shares, except ``odd_lot_sell`` (0/1) and ``settlement_days`` (0 or 1)."""
+
+    buy_min: Table
+    buy_step: Table
+    sell_step: Table
+    odd_lot_sell: Table
+    max_order: Table
+    settlement_days: Table
+
+    @classmethod
+    def uniform(cls, sessions: int, *, lot: int = 100, odd_lot_sell: bool = True, max_order: int = 1 << 40,
+                settlement_days: int = 1, boards: int = BOARDS) -> RuleTables:
+        """The same rule on every board and day."""
+        values = (lot, lot, lot, int(odd_lot_sell), max_order, settlement_days)
+        return cls(*(_full(sessions, boards, value) for value in values))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FeeTables:
+    """Fee rates, int64 [T, B] at RATE_SCALE; ``commission_min`` in micro-yuan per order."""
+
+    commission: Table
+    stamp_buy: Table
+    stamp_sell: Table
+    transfer: Table
+    commission_min: Table
+
+    @classmethod
+    def uniform(cls, sessions: int, *, commission: int = 0, stamp_buy: int = 0, stamp_sell: int = 0,
+                transfer: int = 0, commission_min: int = 0, boards: int = BOARDS) -> FeeTables:
+        """The same rates on every board and day."""
+        values = (commission, stamp_buy, stamp_sell, transfer, commission_min)
+        return cls(*(_full(sessions, boards, value) for value in values))
+
+    @classmethod
+    def from_lists(cls, tables: Mapping[str, Any], *, sessions: int, boards: int = BOARDS) -> FeeTables:
+        """From lists [T][B] (or single numbers, which hold everywhere)."""
+        names = [f.name for f in fields(cls)]
+        return cls(*(np.ascontiguousarray(np.broadcast_to(np.asarray(tables[name], "i8"), (sessions, boards)))
+                     for name in names))
+
+
+@dataclass(frozen=True, slots=True)
+class RiskLimits:
+    """Pre-trade gates and breakers; fractions of NAV at RATE_SCALE, money in micro-yuan; None = no limit."""
+
+    single_name: int | None = None
+    gross: int | None = None
+    cash_min: int | None = None
+    order_value_max: int | None = None
+    order_quantity_max: int | None = None
+    daily_loss: int | None = None
+    max_drawdown: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KernelConfig:
+    """``participation`` is a fraction of the bar's volume at RATE_SCALE; ``slippage_ticks`` ticks of ``tick``
+    (PRICE_SCALE); ``forbidden`` instrument indices that may not be bought."""
+
+    cash_micro: int
+    rules: RuleTables
+    fees: FeeTables
+    fill_at: FillAt = "open"
+    decide: Literal["after_close", "before_close"] = "after_close"
+    locked: Literal["by_side", "by_target"] = "by_side"
+    on_insufficient_cash: Literal["reduce", "reject"] = "reduce"
+    participation: int | None = None
+    slippage_ticks: int = 0
+    tick: int = 100
+    rounding: Literal["cent", "none"] = "cent"
+    risk: RiskLimits = field(default_factory=RiskLimits)
+    forbidden: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.participation is not None and self.fill_at == "open":
+            raise UsageError("kernel.participation", "participation needs the bar's volume, unknown at the open",
+                             expected="fill at close or vwap", found="open")
+        if self.cash_micro < 0:
+            raise UsageError("kernel.cash", "initial cash is negative", found=str(self.cash_micro))
+
+
+@dataclass(frozen=True, slots=True)
+class ConstructConfig:
+    """From scores to target weights; weights and fractions at RATE_SCALE (1e9 = all of NAV).
+
+    ``equal``: the best ``top`` names get (1 - cash_buffer) / top each; an empty slot stays cash.
+    ``score``: the best ``top`` names with a positive score share it in proportion to their scores.
+    ``threshold``: every name with score > 0 shares it equally.
+    ``max_weight`` caps a name (what is cut goes to the uncapped names under ``score``, else stays cash).
+    ``turnover_cap`` bounds the sum of absolute weight changes of one rebalance; all changes shrink alike.
+    """
+
+    method: Literal["equal", "score", "threshold"] = "equal"
+    top: int = 50
+    max_weight: int | None = None
+    cash_buffer: int = 0
+    turnover_cap: int | None = None
+
+
+def _full(sessions: int, boards: int, value: int) -> Table:
+    return np.full((sessions, boards), value, dtype=np.int64)
