@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from quant.core.market.instrument import FLAG_ST, FLAG_SUSPENDED
+from quant.core.market.instrument import ST, SUSPENDED
 from quant.core.money import PRICE_SCALE
 from quant.research.panel import Float, Panel, carry
 
@@ -33,8 +33,8 @@ class PanelColumns(Mapping[str, Float]):
             "amount": lambda: self._traded(panel.amount),
             "adj_factor": lambda: panel.factor,
             "list_days": self._list_days,
-            "is_st": lambda: self._flag(FLAG_ST),
-            "suspended": lambda: self._flag(FLAG_SUSPENDED),
+            "is_st": lambda: self._flag(ST),
+            "suspended": lambda: self._flag(SUSPENDED),
         }
 
     def __getitem__(self, name: str) -> Float:

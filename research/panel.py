@@ -17,13 +17,13 @@ import numpy.typing as npt
 import polars as pl
 
 from quant.core.market.instrument import (
-    FLAG_DELISTING,
-    FLAG_LISTED,
-    FLAG_NO_LIMIT,
-    FLAG_ST,
-    FLAG_STATUS_UNKNOWN,
-    FLAG_SUSPENDED,
-    FLAG_TRADING,
+    DELISTING,
+    LISTED,
+    NO_LIMIT,
+    ST,
+    STATUS_UNKNOWN,
+    SUSPENDED,
+    TRADING,
     Board,
 )
 from quant.core.money import MONEY_SCALE, PRICE_SCALE, RATIO_SCALE
@@ -35,7 +35,6 @@ Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
-BOARD_SHIFT = 8
 EPOCH = date(1970, 1, 1)
 PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down")
 
@@ -208,17 +207,17 @@ def _master(reader: TableReader, instruments: Int) -> _Master:
 def _flags(
     bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int, boards: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.uint32]:
-    bits = np.full(bars.height, FLAG_LISTED, dtype=np.uint32)
+    bits = np.full(bars.height, LISTED, dtype=np.uint32)
     for column, bit in (
-        ("suspended", FLAG_SUSPENDED),
-        ("st", FLAG_ST),
-        ("delisting", FLAG_DELISTING),
-        ("no_limit", FLAG_NO_LIMIT),
+        ("suspended", SUSPENDED),
+        ("st", ST),
+        ("delisting", DELISTING),
+        ("no_limit", NO_LIMIT),
     ):
         bits |= np.where(bars[column].fill_null(value=False).to_numpy(), np.uint32(bit), np.uint32(0))
-    bits |= np.where(bars["st"].is_null().to_numpy(), np.uint32(FLAG_STATUS_UNKNOWN), np.uint32(0))
+    bits |= np.where(bars["st"].is_null().to_numpy(), np.uint32(STATUS_UNKNOWN), np.uint32(0))
     flags = _scatter(shape, cells, bits).astype(np.uint32)
-    flags |= np.where(volume > 0, np.uint32(FLAG_TRADING), np.uint32(0))
+    flags |= np.where(volume > 0, np.uint32(TRADING), np.uint32(0))
     return flags | (boards.astype(np.uint32) << np.uint32(BOARD_SHIFT))[np.newaxis, :]
 
 

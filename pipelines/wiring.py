@@ -1,0 +1,218 @@
+"""Plans become running things: the one module that turns a plan into ports, arrays and a kernel.
+
+Only here is a plan's mode read; everything it builds is the same for a backtest and a paper session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from quant.core.errors import CheckFailed, SpecError
+from quant.core.market.calendar import calendar
+from quant.core.market.fees import FeeTerms
+from quant.core.market.instrument import DELISTING, LISTED, SUSPENDED, TRADING, Board
+from quant.core.money import MONEY_SCALE, RATE_SCALE, scaled
+from quant.native.config import ConstructConfig, KernelConfig, RiskLimits
+from quant.native.factor import evaluate
+from quant.research.columns import PanelColumns
+from quant.research.market import build_market, fee_tables, rule_tables
+from quant.research.panel import Panel, load_panel
+from quant.research.schedule import decision_rows
+
+if TYPE_CHECKING:
+    from quant.native.market import Market
+    from quant.research.panel import Bool, Float, TableReader
+    from quant.specs.compile.plan import BacktestPlan, CostPlan, RiskPlan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """A plan with its data: what the fused run, the stepped loop and the run folder all start from.
+
+    ``first`` is the panel row of the market's row 0. ``rows`` are market rows; ``scores`` and ``eligible`` are
+    ``[R, S]`` over them and empty when a Python strategy decides.
+    """
+
+    plan: BacktestPlan
+    panel: Panel
+    market: Market
+    config: KernelConfig
+    construct: ConstructConfig
+    first: int
+    rows: npt.NDArray[np.int32]
+    scores: Float
+    eligible: Bool
+    members: Bool
+
+    @property
+    def sessions(self) -> tuple[date, ...]:
+        return self.panel.sessions[self.first :]
+
+
+def prepare(plan: BacktestPlan, reader: TableReader, *, threads: int = 1) -> Prepared:
+    """Load the plan's tables and compute what its declarative parts need.
+
+    Raises:
+        CheckFailed: the pinned tables hold no bar in the plan's range.
+    """
+    dates = calendar(plan.calendar)
+    start, end = date.fromisoformat(plan.start), date.fromisoformat(plan.end)
+    begin = dates.offset(start, -plan.lookback) if plan.lookback else start
+    panel = load_panel(reader, dates, max(begin, dates.first), end)
+    if not panel.codes:
+        raise CheckFailed(
+            "data.empty",
+            f"the pinned tables hold no bar from {plan.start} to {plan.end}",
+            hint=f"quant data sync --start {plan.start} --end {plan.end}",
+        )
+    return assemble(plan, panel, threads=threads)
+
+
+def assemble(plan: BacktestPlan, panel: Panel, *, threads: int = 1) -> Prepared:
+    """The same from a panel that is already there."""
+    first = int(np.searchsorted(panel.session_days, (date.fromisoformat(plan.start) - date(1970, 1, 1)).days))
+    sessions = panel.sessions[first:]
+    members = _members(plan, panel)
+    rows, scores, eligible = _decisions(plan, panel, first, members, threads)
+    return Prepared(
+        plan=plan,
+        panel=panel,
+        market=build_market(panel, first, plan.prices, mic=plan.calendar),
+        config=kernel_config(plan, panel, sessions),
+        construct=construct_config(plan),
+        first=first,
+        rows=rows,
+        scores=scores,
+        eligible=eligible,
+        members=members,
+    )
+
+
+def _members(plan: BacktestPlan, panel: Panel) -> Bool:
+    """Which instruments the universe may hold, ``[S]``; conditions over time come with ``where``."""
+    chosen = plan.universe.members
+    if chosen == "all":
+        return np.ones(len(panel.codes), dtype=bool)
+    if isinstance(chosen, tuple | list):
+        unknown = sorted(set(chosen) - set(panel.codes))
+        if unknown:
+            raise SpecError(
+                "universe.unknown",
+                f"the data have no instrument {unknown[0]}",
+                found=", ".join(unknown[:5]),
+                hint="check the code, or sync its bars",
+            )
+        return np.isin(np.array(panel.codes), np.array(list(chosen)))
+    boards = [Board[name].value for name in chosen["boards"]]
+    return np.isin(panel.boards, boards)
+
+
+def _decisions(
+    plan: BacktestPlan, panel: Panel, first: int, members: Bool, threads: int
+) -> tuple[npt.NDArray[np.int32], Float, Bool]:
+    none = np.zeros((0, len(panel.codes)))
+    if plan.code is not None or plan.signal is None:
+        return np.zeros(0, np.int32), none, none.astype(bool)
+    dates = calendar(plan.calendar)
+    last = panel.sessions[-1]
+    following = dates.next(last) if last < dates.last else None
+    rows = decision_rows(panel.sessions[first:], plan.rebalance.every, plan.rebalance.on, following)
+    panel_rows = (rows + first).astype(np.int32)
+    eligible = _eligible(plan, panel, panel_rows, members, threads)
+    columns = PanelColumns(panel)
+    mask = np.ascontiguousarray(panel.has(LISTED) & members[np.newaxis, :])
+    scores = evaluate(plan.signal, columns, mask=mask, rows=panel_rows, threads=threads)
+    return rows, np.ascontiguousarray(scores), np.ascontiguousarray(eligible)
+
+
+def _eligible(
+    plan: BacktestPlan, panel: Panel, rows: npt.NDArray[np.int32], members: Bool, threads: int
+) -> Bool:
+    """Names that may be chosen at each decision: listed, tradable as far as known then, in the universe."""
+    flags = panel.flags[rows]
+    known = TRADING if plan.decide == "after_close" else LISTED
+    allowed = (flags & np.uint32(known)) != 0
+    allowed &= (flags & np.uint32(SUSPENDED | DELISTING)) == 0
+    allowed &= members[np.newaxis, :]
+    if plan.universe.where is not None:
+        verdict = evaluate(plan.universe.where, PanelColumns(panel), mask=None, rows=rows, threads=threads)
+        allowed &= verdict == 1.0
+    return np.asarray(allowed)
+
+
+def kernel_config(plan: BacktestPlan, panel: Panel, sessions: Sequence[date]) -> KernelConfig:
+    """Cash, fills, dated rules and fees, risk: as the plan says."""
+    cost, fill = plan.cost, plan.fill
+    return KernelConfig(
+        cash_micro=scaled(Decimal(plan.initial_cash), MONEY_SCALE),
+        rules=rule_tables(sessions, panel.boards),
+        fees=fee_tables(fee_terms(cost), sessions, panel.boards),
+        fill_at=fill.at,
+        decide=plan.decide,
+        locked=fill.locked,
+        on_insufficient_cash=fill.on_insufficient_cash,
+        participation=_rate(fill.participation),
+        slippage_ticks=cost.slippage_ticks,
+        rounding=cost.rounding,
+        risk=risk_limits(plan.risk),
+        forbidden=_forbidden(plan.risk, panel),
+    )
+
+
+def fee_terms(cost: CostPlan) -> FeeTerms:
+    """The cost spec's overrides over the dated rulebook."""
+    optional = {
+        name: Decimal(value) if value is not None else None
+        for name, value in (("stamp_rate", cost.stamp_rate), ("transfer_rate", cost.transfer_rate))
+    }
+    return FeeTerms(
+        commission_rate=Decimal(cost.commission_rate),
+        commission_min=Decimal(cost.commission_min),
+        rounding=cost.rounding,
+        slippage_ticks=cost.slippage_ticks,
+        **optional,
+    )
+
+
+def risk_limits(risk: RiskPlan) -> RiskLimits:
+    """Fractions at ``RATE_SCALE``, money in micro-yuan."""
+    return RiskLimits(
+        single_name=_rate(risk.single_name),
+        gross=_rate(risk.gross),
+        cash_min=_rate(risk.cash_min),
+        order_value_max=None
+        if risk.order_value_max is None
+        else scaled(Decimal(risk.order_value_max), MONEY_SCALE),
+        order_quantity_max=risk.order_quantity_max,
+        daily_loss=_rate(risk.daily_loss),
+        max_drawdown=_rate(risk.max_drawdown),
+    )
+
+
+def construct_config(plan: BacktestPlan) -> ConstructConfig:
+    """How scores become target weights; unused by a Python strategy."""
+    if plan.construct is None:
+        return ConstructConfig()
+    how = plan.construct
+    return ConstructConfig(
+        method=how.method,
+        top=how.top or 0,
+        max_weight=_rate(how.max_weight),
+        cash_buffer=_rate(how.cash_buffer) or 0,
+        turnover_cap=_rate(how.turnover_cap),
+    )
+
+
+def _forbidden(risk: RiskPlan, panel: Panel) -> tuple[int, ...]:
+    return tuple(panel.codes.index(code) for code in risk.forbidden if code in panel.codes)
+
+
+def _rate(value: str | None) -> int | None:
+    return None if value is None else scaled(Decimal(value), RATE_SCALE)

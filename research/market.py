@@ -1,0 +1,101 @@
+"""From a panel to what the kernel trades in: market arrays, rule tables and fee tables.
+
+``raw`` prices come with corporate actions, lots and limits as they were. ``adjusted`` trades the
+post-adjusted series without events, as engines without corporate actions do; for comparisons only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from quant.core.market.calendar import calendar
+from quant.core.market.fees import FeeTerms, fee_schedule
+from quant.core.market.instrument import Board
+from quant.core.market.rules import rulebook
+from quant.native.config import FeeTables, RuleTables
+from quant.native.market import Market
+from quant.research.panel import Actions, Panel, no_actions
+
+PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down", "vwap")
+RULES = ("buy_min", "buy_step", "sell_step", "odd_lot_sell", "max_order", "settlement_days")
+UNBOUNDED = 2**62
+
+
+def build_market(
+    panel: Panel, first: int, prices: Literal["raw", "adjusted"], *, mic: str = "XSHG"
+) -> Market:
+    """The kernel's market over ``panel`` rows ``first…``; raw arrays are views, adjusted ones are computed."""
+    arrays = {name: np.ascontiguousarray(getattr(panel, name)[first:]) for name in PRICES}
+    volume = np.ascontiguousarray(panel.volume[first:])
+    actions = shift_actions(panel.actions, first, len(panel.sessions))
+    if prices == "adjusted":
+        factor = panel.factor[first:]
+        arrays = {name: np.rint(a * factor).astype(np.int64) for name, a in arrays.items()}
+        volume = np.rint(volume / factor).astype(np.int64)
+        actions = no_actions()
+    return Market.from_arrays(
+        sessions=panel.session_days[first:].copy(),
+        instants=instants(panel.sessions[first:], mic),
+        volume=volume,
+        flags=np.ascontiguousarray(panel.flags[first:]),
+        actions=actions.as_columns(),
+        **arrays,
+    )
+
+
+def instants(sessions: Sequence[date], mic: str) -> npt.NDArray[np.int64]:
+    """ns UTC ``[T, 4]``: preopen, open, decide, close of each session."""
+    dates = calendar(mic)
+    rows = [dates.instants(d) for d in sessions]
+    return np.array([(r.preopen, r.open, r.decide, r.close) for r in rows], dtype=np.int64).reshape(-1, 4)
+
+
+def shift_actions(actions: Actions, first: int, end: int) -> Actions:
+    """Actions with an ex-date at row ``first`` or later, indices counted from there; ``end`` bounds pay rows."""
+    keep = actions.ex_index >= first
+    pay = actions.pay_index[keep]
+    moved = np.where(pay < 0, -1, np.minimum(pay, end) - first).astype(np.int32)
+    return Actions(
+        ex_index=(actions.ex_index[keep] - first).astype(np.int32),
+        pay_index=moved,
+        instrument=actions.instrument[keep],
+        cash_per_share=actions.cash_per_share[keep],
+        bonus_ratio=actions.bonus_ratio[keep],
+        inferred=actions.inferred[keep],
+    )
+
+
+def rule_tables(sessions: Sequence[date], boards: npt.NDArray[np.uint8]) -> RuleTables:
+    """Order rules per session and board, int64 ``[T, B]``; boards that the panel lacks get a harmless row."""
+    tables = {name: np.ones((len(sessions), len(Board)), np.int64) for name in RULES}
+    tables["max_order"][:] = UNBOUNDED
+    for board in _boards(boards):
+        for t, session in enumerate(sessions):
+            lot = rulebook().lot(board, session)
+            for name in RULES[:-1]:
+                value = getattr(lot, name)
+                tables[name][t, board] = UNBOUNDED if value is None else int(value)
+            tables["settlement_days"][t, board] = rulebook().settlement_days(board, session)
+    return RuleTables(**tables)
+
+
+def fee_tables(terms: FeeTerms, sessions: Sequence[date], boards: npt.NDArray[np.uint8]) -> FeeTables:
+    """Fee rates per session and board at ``RATE_SCALE``, ``[T, B]``; zero for boards that the panel lacks."""
+    present = _boards(boards)
+    schedule = fee_schedule(terms, sessions, present)
+    tables: dict[str, npt.NDArray[np.int64]] = {}
+    for name in ("commission", "stamp_buy", "stamp_sell", "transfer"):
+        full = np.zeros((len(sessions), len(Board)), np.int64)
+        full[:, present] = np.array(getattr(schedule, name), np.int64).reshape(len(sessions), -1)
+        tables[name] = full
+    tables["commission_min"] = np.full((len(sessions), len(Board)), schedule.commission_min, np.int64)
+    return FeeTables(**tables)
+
+
+def _boards(boards: npt.NDArray[np.uint8]) -> list[Board]:
+    return [Board(b) for b in sorted(set(boards.tolist()))]
