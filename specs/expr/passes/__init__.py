@@ -1,0 +1,1 @@
+"""Passes over the typed graph: folding constants, sharing equal nodes, dropping unused ones."""
