@@ -7,7 +7,6 @@ name is always whole.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -42,7 +41,7 @@ def write_run(
     receipt: Mapping[str, Any],
     sources: Mapping[str, str],
 ) -> None:
-    """Write every file of the run into ``folder`` (metrics and report are added by the caller before sealing)."""
+    """Write every file of the run into ``folder``, metrics and report excepted."""
     folder.mkdir(parents=True)
     plan = prepared.plan
     (folder / "plan.json").write_text(plan.to_json(), encoding="utf-8")
@@ -58,7 +57,7 @@ def write_run(
 
 def seal(temporary: Path, final: Path) -> None:
     """Make a complete folder visible under its name."""
-    os.replace(temporary, final)
+    temporary.replace(final)
 
 
 def discard(temporary: Path) -> None:
@@ -146,8 +145,8 @@ def _nav(prepared: Prepared, kernel: Kernel) -> pl.DataFrame:
 def benchmark(prepared: Prepared) -> np.ndarray[Any, Any]:
     """Level per market row of the equal-weighted universe, 1.0 at the close of the first session.
 
-    The mean of close / pre_close - 1 (pre_close is the ex-reference price, hence total return) over members that
-    had a bar on the session before too; null where the plan has no benchmark.
+    The mean of close / pre_close - 1 (pre_close is the ex-reference price, hence total return) over members
+    that had a bar on the session before too; null where the plan has no benchmark.
     """
     rows = len(prepared.sessions)
     if prepared.plan.benchmark.kind == "none":

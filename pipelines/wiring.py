@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 class Prepared:
     """A plan with its data: what the fused run, the stepped loop and the run folder all start from.
 
-    ``first`` is the panel row of the market's row 0. ``rows`` are market rows; ``scores`` and ``eligible`` are
-    ``[R, S]`` over them and empty when a Python strategy decides.
+    ``first`` is the panel row of the market's row 0. ``rows`` are market rows; ``scores`` and ``eligible``
+    are ``[R, S]`` over them and empty when a Python strategy decides.
     """
 
     plan: BacktestPlan

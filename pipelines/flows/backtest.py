@@ -1,0 +1,219 @@
+"""Walk 1: a spec becomes a plan, the plan a run folder and a report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from quant.core.errors import UsageError
+from quant.core.time import to_datetime, utc_now
+from quant.core.versions import RUN_FORMAT
+
+if TYPE_CHECKING:
+    from quant.native.kernel import Kernel
+    from quant.pipelines.flows.runs import RunSummary
+    from quant.pipelines.wiring import Prepared
+    from quant.pipelines.workspace import Workspace
+    from quant.specs import ResolvedSpec
+    from quant.specs.compile.plan import BacktestPlan
+    from quant.warehouse.lake import Lake
+
+
+class Progress(Protocol):
+    """What a flow reports to: the beginning of each stage."""
+
+    def __call__(self, stage: str) -> None: ...
+
+
+def _silent(_stage: str) -> None:
+    return None
+
+
+def compile_plan(
+    desk: Workspace, spec: str, overrides: Sequence[str] = (), *, as_of: str | None = None
+) -> BacktestPlan:
+    """The plan of a backtest spec against the tables that the lake holds now."""
+    return _compile(desk, resolve_spec(desk, "backtest", spec, overrides), as_of)
+
+
+def resolve_spec(desk: Workspace, kind: str, spec: str, overrides: Sequence[str]) -> ResolvedSpec:
+    """A spec by file or name, with overrides composed."""
+    from quant.specs import load_workspace, resolve
+
+    registry = load_workspace(desk.specs)
+    name = document_name(desk, registry, kind, spec)
+    return resolve(registry, kind, name, list(overrides), bindings=desk.section("bind"))
+
+
+def document_name(desk: Workspace, registry: Any, kind: str, spec: str) -> str:
+    """The name of the document of ``kind`` that ``spec`` (a name or a file) means."""
+    path = Path(spec)
+    if path.suffix not in {".yaml", ".yml", ".toml"}:
+        return spec
+    candidates = [path, desk.root / path, desk.specs / path]
+    file = next((p.resolve() for p in candidates if p.is_file()), None)
+    if file is None:
+        raise UsageError(
+            "spec.missing",
+            f"there is no spec file {spec}",
+            hint=f"quant spec lint; {kind}s: "
+            + ", ".join(sorted(d.name for d in registry.documents if d.kind == kind)),
+        )
+    names = [d.name for d in registry.documents if d.kind == kind and Path(d.file).resolve() == file]
+    if len(names) != 1:
+        raise UsageError(
+            "spec.which",
+            f"{spec} holds {len(names)} documents of kind {kind}",
+            expected="one, or the name of one",
+            found=", ".join(names) or "none",
+        )
+    return names[0]
+
+
+def _compile(desk: Workspace, resolved: ResolvedSpec, as_of: str | None) -> BacktestPlan:
+    from quant.core.market.rules import rulebook
+    from quant.native.kernel import KERNEL_HASH
+    from quant.specs.compile import compile_backtest
+    from quant.warehouse.catalog import DeltaCatalog
+    from quant.warehouse.lake import Lake
+
+    return compile_backtest(
+        resolved,
+        DeltaCatalog(Lake(desk.lake)),
+        rulebook_hash=rulebook().fingerprint,
+        kernel_hash=KERNEL_HASH,
+        as_of=as_of,
+    )
+
+
+def backtest(
+    desk: Workspace,
+    spec: str,
+    overrides: Sequence[str] = (),
+    *,
+    as_of: str | None = None,
+    lang: str | None = None,
+    progress: Progress = _silent,
+) -> RunSummary:
+    """Run a backtest spec and write its run folder; the newest run of the workspace afterwards."""
+    from quant.pipelines.flows.runs import report_language
+    from quant.warehouse.lake import Lake
+
+    language = report_language(desk, lang)
+    progress("compile")
+    resolved = resolve_spec(desk, "backtest", spec, overrides)
+    plan = _compile(desk, resolved, as_of)
+    lake = Lake(desk.lake)
+    progress("load panel and factors")
+    prepared = load(desk, plan, lake)
+    progress("run session")
+    kernel = execute(desk, prepared)
+    progress("write run and report")
+    return record(
+        desk, prepared, kernel, lake=lake, resolved=resolved, overrides=overrides, language=language
+    )
+
+
+def load(desk: Workspace, plan: BacktestPlan, lake: Lake) -> Prepared:
+    """The plan's panel, scores and market."""
+    from quant.pipelines.access import PinnedReader
+    from quant.pipelines.wiring import prepare
+
+    return prepare(plan, PinnedReader(lake, plan.tables), threads=int(desk.get("engine.threads")))
+
+
+def execute(desk: Workspace, prepared: Prepared) -> Kernel:
+    """Fused in C++ for a declarative strategy; stepped through the session loop when Python decides."""
+    from quant.native.kernel import run_fused
+    from quant.pipelines.wiring import run_stepped
+
+    if prepared.plan.code is not None:
+        return run_stepped(prepared, desk.strategies)
+    return run_fused(
+        prepared.config,
+        prepared.market,
+        prepared.construct,
+        prepared.scores,
+        prepared.eligible,
+        prepared.rows,
+    ).kernel
+
+
+def record(
+    desk: Workspace,
+    prepared: Prepared,
+    kernel: Kernel,
+    *,
+    lake: Lake,
+    resolved: ResolvedSpec,
+    overrides: Sequence[str],
+    language: str,
+) -> RunSummary:
+    """Write, seal and register the run; a kill before the rename leaves no run."""
+    from quant.pipelines import run_folder
+    from quant.pipelines.actor import current_actor
+    from quant.pipelines.flows.runs import read_run
+    from quant.research.reports import render, run_metrics
+    from quant.warehouse.ledger import Ledger
+
+    started = to_datetime(utc_now())
+    plan = prepared.plan
+    run_id = run_folder.new_run_id(plan.name, started, plan.fingerprint)
+    actor = current_actor(desk.root)
+    receipt = {
+        **make_receipt(prepared, kernel),
+        "run_id": run_id,
+        "created": started.isoformat(),
+        "lang": language,
+        "overrides": list(overrides),
+        "actor": actor.as_dict(),
+    }
+    temporary = desk.runs / f".tmp-{run_id}"
+    try:
+        run_folder.write_run(temporary, prepared, kernel, receipt=receipt, sources=resolved.sources_text)
+        metrics = run_metrics(temporary)
+        (temporary / "metrics.json").write_text(
+            json.dumps(metrics, indent=1, allow_nan=False), encoding="utf-8"
+        )
+        render(temporary, lang=language, up=str(desk.get("report.up")))
+        lake.pin(run_id, {t.name: t.version for t in plan.tables})
+        run_folder.seal(temporary, desk.runs / run_id)
+    except BaseException:
+        run_folder.discard(temporary)
+        raise
+    Ledger(desk.ledger).record_run(
+        run_id=run_id,
+        kind=plan.mode,
+        name=plan.name,
+        plan_fingerprint=plan.fingerprint,
+        state_hash=receipt["state_hash"],
+        folder=str(desk.runs / run_id),
+        started=started.isoformat(),
+        actor=actor.as_dict(),
+    )
+    return read_run(desk.runs / run_id)
+
+
+def make_receipt(prepared: Prepared, kernel: Kernel) -> dict[str, Any]:
+    """What is needed to say whether another run is the same one."""
+    from quant.pipelines.assumptions import describe
+    from quant.pipelines.environment import environment
+
+    plan = prepared.plan
+    return {
+        "format": RUN_FORMAT,
+        "name": plan.name,
+        "mode": plan.mode,
+        "spec_fingerprint": plan.spec_fingerprint,
+        "plan_fingerprint": plan.fingerprint,
+        "tables": [
+            {"name": t.name, "version": t.version, "content_hash": t.content_hash} for t in plan.tables
+        ],
+        "rulebook_hash": plan.rulebook_hash,
+        "kernel_hash": plan.kernel_hash,
+        "state_hash": kernel.state_hash(),
+        "environment": environment(),
+        "assumptions": [a.as_dict() for a in describe(plan)],
+    }
