@@ -1,40 +1,46 @@
-"""The columns that factor expressions may load, as float64 ``[T, S]`` matrices made on demand.
+"""The panel columns that factor programs load, as float64 ``[T, S]`` matrices made on demand.
 
-A suspended session carries the last close as its prices with volume and amount 0, as the exchange does;
-NaN stands before listing and after the last bar. Adjusted prices are price × the cumulative
-post-adjustment factor of the same row: no later factor is used (uses rows <= t).
+Prices are as traded, in yuan; a program multiplies them by ``adj_factor`` where its prices are adjusted. A
+session without trading carries the last close as its prices with volume and amount 0, as the exchange does;
+NaN stands before an instrument's first bar. Every cell uses rows <= t only.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 
-from quant.core.market.instrument import ST, SUSPENDED
+from quant.core.market.calendar import calendar
+from quant.core.market.instrument import ST, STATUS_UNKNOWN, SUSPENDED
 from quant.core.money import PRICE_SCALE
-from quant.research.panel import Float, Panel, carry
+from quant.core.time import epoch_days
+from quant.research.panel import Bool, Float, Panel, carry
 
 _PRICES = ("open", "high", "low", "close", "vwap")
+_REFERENCES = ("pre_close", "limit_up", "limit_down")
 
 
 class PanelColumns(Mapping[str, Float]):
     """Lazy mapping of column name to matrix; each matrix is computed once."""
 
-    def __init__(self, panel: Panel) -> None:
+    def __init__(self, panel: Panel, *, mic: str = "XSHG") -> None:
         self._panel = panel
+        self._mic = mic
         self._made: dict[str, Float] = {}
+        self._begun: Bool | None = None
+        self._closes: npt.NDArray[np.int64] | None = None
         self._makers: dict[str, Callable[[], Float]] = {
-            **{name: (lambda n=name: self._price(n) * panel.factor) for name in _PRICES},
-            **{f"raw_{name}": (lambda n=name: self._price(n)) for name in _PRICES},
-            **{name: (lambda n=name: self._reference(n)) for name in ("pre_close", "limit_up", "limit_down")},
-            "volume": lambda: self._traded(panel.volume.astype(np.float64)) / panel.factor,
-            "raw_volume": lambda: self._traded(panel.volume.astype(np.float64)),
-            "amount": lambda: self._traded(panel.amount),
+            **{name: partial(self._price, name) for name in _PRICES},
+            **{name: partial(self._reference, name) for name in _REFERENCES},
+            "volume": lambda: self._since_first_bar(panel.volume.astype(np.float64)),
+            "amount": lambda: self._since_first_bar(panel.amount),
             "adj_factor": lambda: panel.factor,
             "list_days": self._list_days,
-            "is_st": lambda: self._flag(ST),
-            "suspended": lambda: self._flag(SUSPENDED),
+            "is_st": partial(self._flag, ST, unknown=STATUS_UNKNOWN),
+            "suspended": partial(self._flag, SUSPENDED),
         }
 
     def __getitem__(self, name: str) -> Float:
@@ -48,30 +54,33 @@ class PanelColumns(Mapping[str, Float]):
     def __len__(self) -> int:
         return len(self._makers)
 
-    def _alive(self) -> np.ndarray[tuple[int, int], np.dtype[np.bool_]]:
-        """From an instrument's first bar to its last one."""
-        if "alive" not in self._made:
-            seen = self._panel.close > 0
-            begun = np.maximum.accumulate(seen, axis=0)
-            self._made["alive"] = begun.astype(np.float64)
-        return self._made["alive"] > 0
+    def _carried(self) -> npt.NDArray[np.int64]:
+        if self._closes is None:
+            self._closes = np.asarray(carry(self._panel.close), dtype=np.int64)
+        return self._closes
+
+    def _since_first_bar(self, values: Float) -> Float:
+        if self._begun is None:
+            self._begun = self._carried() > 0
+        return np.where(self._begun, values, np.nan)
 
     def _price(self, name: str) -> Float:
         values = np.asarray(getattr(self._panel, name))
-        closes = carry(self._panel.close)
-        whole = np.where(values > 0, values, closes).astype(np.float64) / PRICE_SCALE
-        return np.where(self._alive(), whole, np.nan)
+        return self._since_first_bar(np.where(values > 0, values, self._carried()) / PRICE_SCALE)
 
     def _reference(self, name: str) -> Float:
-        values = np.asarray(getattr(self._panel, name)).astype(np.float64) / PRICE_SCALE
-        return np.where(values > 0, values, np.nan)
+        values = np.asarray(getattr(self._panel, name))
+        return np.where(values > 0, values / PRICE_SCALE, np.nan)
 
-    def _traded(self, values: Float) -> Float:
-        return np.where(self._alive(), values, np.nan)
-
-    def _flag(self, bit: int) -> Float:
-        return np.where(self._alive(), self._panel.has(bit).astype(np.float64), np.nan)
+    def _flag(self, bit: int, unknown: int = 0) -> Float:
+        values = self._since_first_bar(self._panel.has(bit).astype(np.float64))
+        return np.where(self._panel.has(unknown), np.nan, values) if unknown else values
 
     def _list_days(self) -> Float:
-        days = self._panel.session_days[:, np.newaxis] - self._panel.list_sessions[np.newaxis, :]
-        return np.where(self._panel.list_sessions > 0, days, np.nan).astype(np.float64)
+        """Sessions since listing, 1 on the first; NaN before it and where the listing date is unknown."""
+        dates = calendar(self._mic)
+        days = np.array([epoch_days(d) for d in dates.sessions(dates.first, self._panel.sessions[-1])])
+        now = np.searchsorted(days, self._panel.session_days)
+        listed = np.searchsorted(days, self._panel.list_sessions)
+        age = (now[:, np.newaxis] - listed[np.newaxis, :] + 1).astype(np.float64)
+        return np.where((age > 0) & (self._panel.list_sessions != 0), age, np.nan)
