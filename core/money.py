@@ -22,6 +22,7 @@ RATIO_SCALE: Final = 100_000_000
 CENT: Final = Decimal("0.01")
 INT64_MAX: Final = 2**63 - 1
 
+_ONE: Final = Decimal(1)
 _EXACT: Final = Context(prec=200, rounding=ROUND_HALF_UP)
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "RATE_SCALE",
     "RATIO_SCALE",
     "divide_half_up",
+    "ratio_to_tick",
     "scaled",
     "to_cent",
     "to_tick",
@@ -55,11 +57,19 @@ def to_tick(price: Decimal, tick: Decimal) -> Decimal:
 
     Exchange rule for limit and reference prices: SSE trading rules 2023, 3.3.17; SZSE 2023, 3.3.19.
     """
-    top, bottom = _finite(price).as_integer_ratio()
+    return ratio_to_tick(price, _ONE, tick)
+
+
+def ratio_to_tick(numerator: Decimal, denominator: Decimal, tick: Decimal) -> Decimal:
+    """``numerator / denominator`` rounded half up to a multiple of ``tick`` in one step, without a quotient."""
+    top, bottom = _finite(numerator).as_integer_ratio()
+    over, under = _finite(denominator).as_integer_ratio()
     tick_top, tick_bottom = _finite(tick).as_integer_ratio()
-    if tick_top <= 0:
-        raise QuantError("number.tick", "a tick must be positive", found=str(tick))
-    steps = divide_half_up(top * tick_bottom, bottom * tick_top)
+    if tick_top <= 0 or over <= 0:
+        raise QuantError(
+            "number.tick", "tick and denominator must be positive", found=f"{tick}, {denominator}"
+        )
+    steps = divide_half_up(top * under * tick_bottom, bottom * over * tick_top)
     return _EXACT.multiply(Decimal(steps), tick)
 
 

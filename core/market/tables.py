@@ -6,8 +6,8 @@ force. A lookup that no row answers raises RuleMissing: the newest row never sta
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cache
@@ -18,9 +18,12 @@ from typing import Any, Final, Literal, get_args
 
 from quant.core.errors import InvariantBroken, Location, RuleMissing
 
-__all__ = ["Confidence", "DatedTable", "Row", "Source", "load_sources", "load_toml"]
+__all__ = ["NO_RULE", "Confidence", "DatedTable", "Row", "Source", "load_sources", "load_toml", "unchanging"]
 
 Confidence = Literal["sure", "likely", "unverified"]
+
+NO_RULE: Final = -1
+"""Cell of a [T, B] table on a session on which the board did not exist; reading it is a bug."""
 
 _DATA: Final = Path(__file__).parent / "data"
 _FRAME: Final = frozenset({"from", "to", "source", "confidence", "note"})
@@ -47,6 +50,11 @@ class Row:
     source: tuple[str, ...]
     confidence: Confidence
     note: str | None
+
+    @property
+    def identity(self) -> tuple[str, tuple[str, ...], date]:
+        """What tells a row from all others."""
+        return self.table, self.key, self.start
 
     def covers(self, on: date) -> bool:
         return self.start <= on and (self.end is None or on <= self.end)
@@ -100,6 +108,23 @@ class DatedTable:
             raise self.missing(key, on)
         return row
 
+    def spread(self, key: tuple[str, ...], sessions: Sequence[date]) -> Iterator[tuple[Row, int, int]]:
+        """(row, start, end) slices that cover ascending ``sessions`` without a hole.
+
+        Raises RuleMissing ``rule.missing`` at the first session without a row.
+        """
+        done = 0
+        for row in self.rows.get(key, ()):
+            start = bisect_left(sessions, row.start)
+            end = len(sessions) if row.end is None else bisect_right(sessions, row.end)
+            if start > done:
+                break
+            if end > done:
+                yield row, done, end
+                done = end
+        if done < len(sessions):
+            raise self.missing(key, sessions[done])
+
     def missing(self, key: tuple[str, ...], on: date) -> RuleMissing:
         """The error for a question no row answers; ``expected`` says what is known."""
         asked = ", ".join(f"{name} {value}" for name, value in zip(self.key_names, key, strict=True))
@@ -142,6 +167,16 @@ class DatedTable:
             {"key": row.key, "from": row.start, "to": row.end, "values": dict(row.values)}
             for row in self.each()
         ]
+
+
+def unchanging(sessions: Sequence[date], rows: Iterable[Row]) -> Iterator[tuple[int, int]]:
+    """Slices (start, end) of ascending ``sessions`` within which none of ``rows`` begins or ends."""
+    cuts = {0, len(sessions)}
+    for row in rows:
+        cuts.add(bisect_left(sessions, row.start))
+        if row.end is not None:
+            cuts.add(bisect_right(sessions, row.end))
+    return ((start, end) for start, end in pairwise(sorted(cuts)))
 
 
 @cache
