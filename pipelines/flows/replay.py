@@ -1,0 +1,166 @@
+"""``quant run replay``: run a receipt again and say whether anything differs, and what."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from quant.core.errors import QuantError
+from quant.pipelines.flows.backtest import execute, load, resolve_spec
+from quant.pipelines.flows.runs import find_run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quant.pipelines.workspace import Workspace
+    from quant.specs.compile.plan import BacktestPlan, PinnedTable
+    from quant.warehouse.lake import Lake
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One part of the receipt that is not what it was."""
+
+    part: str
+    recorded: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayVerdict:
+    """``same`` means the state hash of every session was reproduced; differences are told either way."""
+
+    run_id: str
+    same: bool
+    state_hash: str
+    sessions: int
+    differences: tuple[Difference, ...]
+    first_difference: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "run": self.run_id,
+            "same": self.same,
+            "state_hash": self.state_hash,
+            "sessions": self.sessions,
+            "differences": [{"part": d.part, "recorded": d.recorded, "now": d.now} for d in self.differences],
+            "first_difference": self.first_difference,
+        }
+
+
+def replay_run(desk: Workspace, run: str) -> ReplayVerdict:
+    """Execute the recorded plan over its pinned tables; compare chain, spec, code, rules and table contents."""
+    from quant.specs.compile.plan import BacktestPlan
+    from quant.warehouse.lake import Lake
+
+    folder = find_run(desk, run)
+    receipt = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
+    recorded = [
+        (str(day), str(digest))
+        for day, digest in json.loads((folder / "chain.json").read_text(encoding="utf-8"))
+    ]
+    plan = BacktestPlan.from_json((folder / "plan.json").read_text(encoding="utf-8"))
+    lake = Lake(desk.lake)
+    tables, table_differences = _tables(lake, plan)
+    differences = [*_program(receipt), *_spec(desk, receipt), *table_differences, *_code(desk, plan)]
+    chain = _chain(desk, replace(plan, tables=tables), lake)
+    first = first_difference(recorded, chain)
+    return ReplayVerdict(
+        run_id=folder.name,
+        same=first is None,
+        state_hash=chain[-1][1] if chain else "",
+        sessions=len(chain),
+        differences=tuple(differences),
+        first_difference=first,
+    )
+
+
+def first_difference(recorded: list[tuple[str, str]], now: list[tuple[str, str]]) -> str | None:
+    """The first session whose hash differs, by bisection: a chain that differs once differs ever after."""
+    low, high = 0, min(len(recorded), len(now))
+    if low == high:
+        return None if len(recorded) == len(now) else (recorded or now)[0][0]
+    if recorded[high - 1] == now[high - 1]:
+        if len(recorded) == len(now):
+            return None
+        return (recorded if len(recorded) > high else now)[high][0]
+    while low < high:
+        middle = (low + high) // 2
+        if recorded[middle] == now[middle]:
+            low = middle + 1
+        else:
+            high = middle
+    return recorded[low][0]
+
+
+def _chain(desk: Workspace, plan: BacktestPlan, lake: Lake) -> list[tuple[str, str]]:
+    from quant.core.time import from_epoch_days
+
+    kernel = execute(desk, load(desk, plan, lake))
+    return [(from_epoch_days(day).isoformat(), digest) for day, digest in kernel.chain()]
+
+
+def _tables(lake: Lake, plan: BacktestPlan) -> tuple[tuple[PinnedTable, ...], list[Difference]]:
+    """The pinned versions where their content is what it was; else the newest one, told as a difference."""
+    used, differences = [], []
+    for table in plan.tables:
+        now = _content(lake, table.name, table.version)
+        if now == table.content_hash:
+            used.append(table)
+            continue
+        latest = lake.version(table.name) or 0
+        found = _content(lake, table.name, latest)
+        used.append(replace(table, version=latest))
+        if found != table.content_hash:
+            differences.append(
+                Difference(f"table {table.name}", table.content_hash[:16], (found or "absent")[:16])
+            )
+    return tuple(used), differences
+
+
+def _content(lake: Lake, table: str, version: int) -> str | None:
+    try:
+        return lake.content_hash(table, version=version)
+    except QuantError:
+        return None
+
+
+def _program(receipt: dict[str, Any]) -> list[Difference]:
+    from quant.core.market.rules import rulebook
+    from quant.native.kernel import KERNEL_HASH
+
+    pairs = (
+        ("kernel", receipt["kernel_hash"], KERNEL_HASH),
+        ("rulebook", receipt["rulebook_hash"], rulebook().fingerprint),
+    )
+    return [Difference(part, old[:16], new[:16]) for part, old, new in pairs if old != new]
+
+
+def _spec(desk: Workspace, receipt: dict[str, Any]) -> list[Difference]:
+    """Whether the workspace's spec still means the same; a spec that is gone or broken is told too."""
+    kind = "backtest" if receipt["mode"] == "backtest" else "deployment"
+    try:
+        now = resolve_spec(desk, kind, receipt["name"], receipt["overrides"]).fingerprint
+    except QuantError as error:
+        return [Difference("spec", receipt["spec_fingerprint"][:16], str(error)[:80])]
+    if now == receipt["spec_fingerprint"]:
+        return []
+    return [Difference("spec", receipt["spec_fingerprint"][:16], now[:16])]
+
+
+def _code(desk: Workspace, plan: BacktestPlan) -> list[Difference]:
+    if plan.code is None:
+        return []
+    now = strategy_digest(desk.strategies, plan.code.entry)
+    if now == plan.code.digest:
+        return []
+    return [Difference(f"code {plan.code.entry}", plan.code.digest[:16], (now or "absent")[:16])]
+
+
+def strategy_digest(strategies: Path, entry: str) -> str | None:
+    """Digest of the file of a Python strategy; None when it is gone."""
+    from quant.specs.loader import read_code
+
+    found = read_code(strategies.parent, strategies.name, entry.partition(":")[0])
+    return found[1] if found else None
