@@ -1,9 +1,9 @@
 """Performance metrics of daily return series, computed in C++ with the GIL released.
 
-Every function takes simple returns of one period as float64 ``[T, N]`` (rows are sessions in time order, columns
-are series; ``[T]`` counts as one column). NaN means that no return is known for that row: the row is skipped, it
-is not a return of zero and does not count as a session. A result that is not defined (too few rows, no deviation,
-no drawdown) is NaN, never infinite. Conventions and their sources are listed in ``docs/metrics.md``.
+Every function takes simple returns of one period as float64 ``[T, N]`` (rows are sessions in time order,
+columns are series; ``[T]`` counts as one column). NaN means that no return is known for that row: the row is
+skipped, it is not a return of zero and does not count as a session. A result that is not defined (too few rows,
+no deviation, no drawdown) is NaN, never infinite. Conventions and their sources: ``docs/metrics.md``.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def performance(
 ) -> dict[str, Floats]:
     """The metrics named in ``PERFORMANCE``, each ``[N]``.
 
-    ``periods`` are sessions a year, ``risk_free`` is a yearly rate spread arithmetically over the periods, ``tail``
-    the probability of value at risk. Rows of the drawdown are indices, -1 = the starting capital (start) or never
-    (trough, recovery). The result is the same for every ``threads`` and ``isa`` ("base", "avx2", "avx512").
+    ``periods`` are sessions a year, ``risk_free`` is a yearly rate spread arithmetically over the periods,
+    ``tail`` the probability of value at risk. Rows of the drawdown are indices, -1 = the starting capital
+    (start) or never (trough, recovery). The result is the same for every ``threads`` and ``isa`` ("base", "avx2", "avx512").
     """
     table = _table(returns)
     _check_terms(periods, risk_free)
@@ -82,7 +82,7 @@ def rolling_sharpe(
 ) -> Floats:
     """Annualised Sharpe ratio of the ``window`` rows ending at t, ``[T, N]``.
 
-    NaN before the first whole window, where fewer than half of the window's rows are known, and without deviation.
+    NaN before the first whole window, where fewer than half of its rows are known, and without deviation.
     """
     table = _table(returns)
     _check_terms(periods, risk_free)
@@ -94,12 +94,17 @@ def rolling_sharpe(
 
 
 def compound(
-    returns: ArrayLike, starts: Sequence[int] | NDArray[np.integer[Any]], *, threads: int = 1, isa: str | None = None
+    returns: ArrayLike,
+    starts: Sequence[int] | NDArray[np.integer[Any]],
+    *,
+    threads: int = 1,
+    isa: str | None = None,
 ) -> Floats:
     """Compounded return ``[P, N]`` of the rows from each start up to the next; NaN where no row is known."""
     table = _table(returns)
     first = np.ascontiguousarray(starts, dtype=np.int64)
-    if first.ndim != 1 or (first.size and (first[0] < 0 or first[-1] >= len(table) or (np.diff(first) <= 0).any())):
+    inside = first.ndim == 1 and (not first.size or (first[0] >= 0 and first[-1] < len(table)))
+    if not inside or (np.diff(first) <= 0).any():
         raise _refused("starts", f"increasing rows in [0, {len(table)})", first.tolist()[:5])
     out = np.empty((len(first), table.shape[1]))
     _native.metrics_compound(table, first, threads, isa, out)
@@ -124,10 +129,10 @@ def relative(
 
 
 def turnover(traded: ArrayLike, *, periods: float = 252.0) -> dict[str, Floats]:
-    """Summary of two-sided turnover ``[T, N]`` (traded value of buys and sells / net asset value), each ``[N]``.
+    """Summary of two-sided turnover ``[T, N]`` (value of buys and sells / net asset value), each ``[N]``.
 
-    ``annual`` is two-sided, ``annual_one_sided`` half of it; ``holding_periods`` = 2 / mean is the average life of
-    a position in sessions.
+    ``annual`` is two-sided, ``annual_one_sided`` half of it; ``holding_periods`` = 2 / mean is the average life
+    of a position in sessions.
     """
     table = _table(traded)
     _check_terms(periods, 0.0)
