@@ -21,7 +21,7 @@ ENVIRONMENT_PREFIX = "QUANT__"
 SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key")
 DEFAULTS: Mapping[str, Any] = {
     "format": WORKSPACE_FORMAT,
-    "project.name": "",
+    "name": "",
     "paths.specs": "specs",
     "paths.strategies": "strategies",
     "paths.state": ".quant",
@@ -31,6 +31,7 @@ DEFAULTS: Mapping[str, Any] = {
     "report.lang": "en",
     "report.up": "red",
     "engine.threads": 1,
+    "engine.sql": "clickhouse",
 }
 
 
@@ -209,8 +210,8 @@ def _layers(document: Mapping[str, Any], profile: str, origin: str, root: Path) 
             key = name[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ".")
             merged[key] = Setting(key, os.environ[name], f"environment {name}")
     merged["profile"] = Setting("profile", profile, origin)
-    if not merged["project.name"].value:
-        merged["project.name"] = Setting("project.name", root.name, "default (folder name)")
+    if not merged["name"].value:
+        merged["name"] = Setting("name", root.name, "default (folder name)")
     return tuple(merged[key] for key in sorted(merged))
 
 

@@ -39,37 +39,27 @@ def compile_plan(
 
 
 def resolve_spec(desk: Workspace, kind: str, spec: str, overrides: Sequence[str]) -> ResolvedSpec:
-    """A spec by file or name, with overrides composed."""
+    """A spec by file or name, with overrides composed, under the workspace's profile."""
     from quant.specs import load_workspace, resolve
 
-    registry = load_workspace(desk.specs)
-    name = document_name(desk, registry, kind, spec)
-    return resolve(registry, kind, name, list(overrides), bindings=desk.section("bind"))
-
-
-def document_name(desk: Workspace, registry: Any, kind: str, spec: str) -> str:
-    """The name of the document of ``kind`` that ``spec`` (a name or a file) means."""
-    path = Path(spec)
-    if path.suffix not in {".yaml", ".yml", ".toml"}:
-        return spec
-    candidates = [path, desk.root / path, desk.specs / path]
-    file = next((p.resolve() for p in candidates if p.is_file()), None)
-    if file is None:
+    file = Path(spec.partition("#")[0])
+    is_file = file.suffix in {".yaml", ".yml", ".toml"}
+    found = (
+        next((p for p in (file, desk.root / file, desk.specs / file) if p.is_file()), None)
+        if is_file
+        else None
+    )
+    if is_file and found is None:
         raise UsageError(
             "spec.missing",
             f"there is no spec file {spec}",
-            hint=f"quant spec lint; {kind}s: "
-            + ", ".join(sorted(d.name for d in registry.documents if d.kind == kind)),
+            found=spec,
+            hint=f"name a file that exists, or a {kind} by its name",
         )
-    names = [d.name for d in registry.documents if d.kind == kind and Path(d.file).resolve() == file]
-    if len(names) != 1:
-        raise UsageError(
-            "spec.which",
-            f"{spec} holds {len(names)} documents of kind {kind}",
-            expected="one, or the name of one",
-            found=", ".join(names) or "none",
-        )
-    return names[0]
+    registry = load_workspace(desk.root, [found] if found else [])
+    text = spec if found is None else spec.replace(str(file), str(found.resolve()), 1)
+    document = registry.find(text, [kind])
+    return resolve(registry, kind, document.name, list(overrides), profile=desk.profile)
 
 
 def _compile(desk: Workspace, resolved: ResolvedSpec, as_of: str | None) -> BacktestPlan:

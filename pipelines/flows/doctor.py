@@ -104,7 +104,7 @@ def _fork_safety() -> Finding:
 def _specs(workspace: Workspace) -> Iterator[Finding]:
     from quant.specs import load_workspace
 
-    registry = load_workspace(workspace.specs)
+    registry = load_workspace(workspace.root)
     yield Finding("specs", "ok", f"{len(registry.documents)} documents")
 
 

@@ -26,8 +26,13 @@ class Answer:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        return {"columns": list(self.columns), "rows": [[_plain(c) for c in row] for row in self.rows],
-                "versions": self.versions, "engine": self.engine, "seconds": round(self.seconds, 6)}
+        return {
+            "columns": list(self.columns),
+            "rows": [[_plain(c) for c in row] for row in self.rows],
+            "versions": self.versions,
+            "engine": self.engine,
+            "seconds": round(self.seconds, 6),
+        }
 
 
 def _plain(cell: Any) -> Any:
@@ -57,7 +62,9 @@ def _versions(at: Sequence[str]) -> dict[str, int]:
     for text in at:
         name, sign, version = text.partition("=")
         if not sign or not version.isdigit():
-            raise UsageError("sql.at", f"{text!r} pins no version", expected="table=version, as bars_1d=12", found=text)
+            raise UsageError(
+                "sql.at", f"{text!r} pins no version", expected="table=version, as bars_1d=12", found=text
+            )
         pinned[name] = int(version)
     return pinned
 

@@ -21,8 +21,12 @@ class LintReport:
     warnings: tuple[Warning_, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        return {"files": self.files, "documents": self.documents, "ok": True,
-                "warnings": [w.as_dict() for w in self.warnings]}
+        return {
+            "files": self.files,
+            "documents": self.documents,
+            "ok": True,
+            "warnings": [w.as_dict() for w in self.warnings],
+        }
 
 
 @dataclass(frozen=True, slots=True)
