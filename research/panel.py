@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from quant.core.market.instrument import (
+    BOARD_SHIFT,
     DELISTING,
     LISTED,
     NO_LIMIT,
@@ -80,7 +81,7 @@ def no_actions() -> Actions:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Everything a run reads, as arrays. ``factor`` is the cumulative post-adjustment factor (1.0 at listing)."""
+    """Everything a run reads. ``factor`` is the cumulative post-adjustment factor (1.0 at listing)."""
 
     sessions: tuple[date, ...]
     instruments: Int
