@@ -84,3 +84,33 @@ class PanelColumns(Mapping[str, Float]):
         listed = np.searchsorted(days, self._panel.list_sessions)
         age = (now[:, np.newaxis] - listed[np.newaxis, :] + 1).astype(np.float64)
         return np.where((age > 0) & (self._panel.list_sessions != 0), age, np.nan)
+
+
+class FieldColumns(Mapping[str, Float]):
+    """The fields a Python strategy names: ``close`` is post-adjusted, ``raw_close`` as traded, as in expressions.
+
+    ``volume`` is divided by the factor, ``raw_volume`` is as traded; the other fields are the panel's columns.
+    """
+
+    def __init__(self, columns: PanelColumns) -> None:
+        self._columns = columns
+        self._made: dict[str, Float] = {}
+
+    def __getitem__(self, name: str) -> Float:
+        plain = name.removeprefix("raw_")
+        if plain == name and name in (*_PRICES, "volume"):
+            if name not in self._made:
+                factor = self._columns["adj_factor"]
+                values = self._columns[name]
+                self._made[name] = values / factor if name == "volume" else values * factor
+            return self._made[name]
+        if plain != name and plain not in (*_PRICES, "volume"):
+            raise KeyError(name)
+        return self._columns[plain]
+
+    def __iter__(self) -> Iterator[str]:
+        yield from self._columns
+        yield from (f"raw_{name}" for name in (*_PRICES, "volume"))
+
+    def __len__(self) -> int:
+        return len(self._columns) + len(_PRICES) + 1
