@@ -61,7 +61,7 @@ def to_tick(price: Decimal, tick: Decimal) -> Decimal:
 
 
 def ratio_to_tick(numerator: Decimal, denominator: Decimal, tick: Decimal) -> Decimal:
-    """``numerator / denominator`` rounded half up to a multiple of ``tick`` in one step, without a quotient."""
+    """``numerator / denominator`` rounded half up to a multiple of ``tick`` in one step."""
     top, bottom = _finite(numerator).as_integer_ratio()
     over, under = _finite(denominator).as_integer_ratio()
     tick_top, tick_bottom = _finite(tick).as_integer_ratio()

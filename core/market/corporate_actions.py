@@ -53,8 +53,8 @@ def ex_reference_price(
     """The exchange's reference price of the ex-date, half up to the tick.
 
     ``(prev_close - cash + rights_price * rights) / (1 + bonus + conversion + rights)``; cash pre-tax,
-    ratios in shares per share (of rights: as subscribed). Source: SSE and SZSE
-    trading rules 2023, ex-rights and ex-dividend. Not for the share reform of 2005 to 2008, whose compensation shares set no ex-reference.
+    ratios in shares per share (of rights: as subscribed). Source: ex-rights rule of the SSE and SZSE
+    trading rules 2023. Not for the share reform of 2005 to 2008, whose compensation shares set no reference.
 
     >>> ex_reference_price(Decimal("35.29"), cash=Decimal("0.16"), bonus=Decimal("0.3"))
     Decimal('27.02')

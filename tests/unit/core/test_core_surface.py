@@ -1,0 +1,37 @@
+"""What ``quant.core`` offers, and what importing it costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import quant.core
+
+HEAVY = {"tomllib", "decimal", "hashlib", "json", "zoneinfo", "numpy", "polars", "pydantic"}
+
+
+def test_every_public_name_loads():
+    for name in quant.core.__all__:
+        assert getattr(quant.core, name) is not None
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Top-level modules that ``statement`` adds in a fresh interpreter without site packages' start-up files."""
+    script = f"import sys; before = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return {module.partition(".")[0] for module in ran.stdout.split()}
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_after("import quant.core, quant.core.errors, quant.core.ids") & HEAVY
+
+
+def test_core_is_standard_library_only(repository: Path):
+    modules = ", ".join(
+        "quant." + ".".join(path.relative_to(repository).with_suffix("").parts)
+        for path in sorted((repository / "core").rglob("*.py"))
+        if path.name != "__init__.py"
+    )
+    outside = loaded_after(f"import {modules}") - set(sys.stdlib_module_names) - {"quant"}
+    assert {module for module in outside if not module.startswith("_")} == set()
