@@ -21,7 +21,7 @@ from quant.core.market.instrument import Asset, Board, Status, asset_of, mic_of
 from quant.core.market.tables import DatedTable, Row, load_toml
 from quant.core.money import RATE_SCALE, scaled, to_tick
 
-__all__ = ["LotRule", "Rulebook", "Side", "limit_price", "rulebook"]
+__all__ = ["LotRule", "RuleMissing", "Rulebook", "Side", "limit_price", "rulebook"]
 
 Side = Literal["buy", "sell"]
 

@@ -117,24 +117,13 @@ def transfer_fee(exchange: str, amount: str, shares: int, **given: Any) -> str:
 
 def total_cost(exchange: str, asset: str, side: Any, fills: list[Any], **given: Any) -> dict[str, str]:
     terms = FeeTerms(Decimal(given["commission_rate"]), Decimal(given["min_commission"]))
-    done, commission, stamp, transfer = (Decimal(0) for _ in range(4))
+    where, done, parts = EXCHANGE_BOARD[exchange, asset], Decimal(0), []
     for price, quantity in fills:
         notional = Decimal(price) * quantity
-        where = EXCHANGE_BOARD[exchange, asset]
-        paid = fees(terms, day(given["date"]), where, side, notional, order_notional_before=done)
+        parts.append(fees(terms, day(given["date"]), where, side, notional, order_notional_before=done))
         done += notional
-        commission, stamp, transfer = (
-            commission + paid.commission,
-            stamp + paid.stamp,
-            transfer + paid.transfer,
-        )
-    total = commission + stamp + transfer
-    return {
-        "commission": str(commission),
-        "stamp": str(stamp),
-        "transfer": str(transfer),
-        "total": str(total),
-    }
+    names = ("commission", "stamp", "transfer", "total")
+    return {name: str(sum(getattr(part, name) for part in parts)) for name in names}
 
 
 def ex_price(prev_close: str, **given: Any) -> str:

@@ -17,7 +17,7 @@ def test_every_public_name_loads():
 
 
 def loaded_after(statement: str) -> set[str]:
-    """Top-level modules that ``statement`` adds in a fresh interpreter without site packages' start-up files."""
+    """Top-level modules that ``statement`` adds in a fresh interpreter."""
     script = f"import sys; before = set(sys.modules)\n{statement}\nprint(*(set(sys.modules) - before))"
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     return {module.partition(".")[0] for module in ran.stdout.split()}

@@ -28,6 +28,7 @@ TERMS = st.builds(
     transfer_rate=RATES,
     rounding=st.sampled_from(["cent", "none"]),
 )
+FILLS = st.lists(st.tuples(st.integers(1, 300_000), st.integers(1, 1_000_000)), min_size=1, max_size=4)
 CENT_MICROS = MONEY_SCALE // 100
 
 
@@ -56,8 +57,7 @@ def integer_fees(
     return found
 
 
-@given(TERMS, st.sampled_from(SESSIONS), st.sampled_from(BOARDS[1:]), st.sampled_from(["buy", "sell"]),
-       st.lists(st.tuples(st.integers(1, 300_000), st.integers(1, 1_000_000)), min_size=1, max_size=4))  # fmt: skip
+@given(TERMS, st.sampled_from(SESSIONS), st.sampled_from(BOARDS[1:]), st.sampled_from(["buy", "sell"]), FILLS)
 def test_the_int_tables_charge_what_the_decimal_twin_charges(terms, on, board, side, fills):
     if not rulebook().board_exists(board, on):
         return
