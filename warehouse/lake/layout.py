@@ -1,0 +1,58 @@
+"""Where tables lie below the lake's root."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from quant.core.errors import UsageError
+from quant.warehouse.contracts.tables import TableContract, contract
+
+GOLDEN: Final = "golden"
+VENDOR: Final = "vendor"
+SYSTEM: Final = "system"
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class TableRef:
+    """A table of the lake: the agreed (golden), a source's own (vendor), or the warehouse's (system)."""
+
+    table: str
+    layer: str = GOLDEN
+    source: str | None = None
+
+    @property
+    def contract(self) -> TableContract:
+        return contract(self.table)
+
+    @property
+    def relative(self) -> Path:
+        parts = (self.layer, self.source, self.table) if self.source else (self.layer, self.table)
+        return Path(*parts)
+
+    def __str__(self) -> str:
+        return self.relative.as_posix()
+
+
+def table_ref(table: str, layer: str | None = None, source: str | None = None) -> TableRef:
+    """The reference for a table name; system tables are found without naming their layer.
+
+    Raises UsageError for unknown tables, layers, or names that could leave the lake.
+    """
+    known = contract(table)
+    if known.system:
+        return TableRef(table, SYSTEM)
+    chosen = layer or (VENDOR if source else GOLDEN)
+    if chosen == GOLDEN:
+        return TableRef(table)
+    if chosen == VENDOR and source is not None and _NAME.fullmatch(source):
+        return TableRef(table, VENDOR, source)
+    raise UsageError(
+        "table.layer",
+        f"no layer {chosen!r} with source {source!r} for table {table}",
+        expected="golden, or vendor with a source name",
+        found=f"{chosen}/{source}",
+    )

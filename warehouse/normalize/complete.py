@@ -1,0 +1,231 @@
+"""What each dataset needs beyond its columns: ids, instants, boards, limits, events."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+from quant.core.errors import SpecError
+from quant.core.ids import parse_code
+from quant.core.market.instrument import Board
+from quant.core.market.rules import RuleMissing, rulebook
+from quant.warehouse.normalize.context import Context, mark
+from quant.warehouse.normalize.instants import INSTANT, announced_instant, known_at, session_instants
+from quant.warehouse.normalize.limits import with_computed_limits
+from quant.warehouse.sources.settings import DatasetSettings
+
+Facts = dict[str, str]
+Completion = Callable[[pl.DataFrame, DatasetSettings, Context], tuple[pl.DataFrame, Facts]]
+_UNKNOWN_LISTING: Final = date(1900, 1, 1)
+_PRICES: Final = ("open", "high", "low", "close", "pre_close")
+
+
+def complete_calendar(
+    work: pl.DataFrame, _dataset: DatasetSettings, _context: Context
+) -> tuple[pl.DataFrame, Facts]:
+    return _known(work, pl.col("preopen")), {}
+
+
+def complete_instruments(
+    work: pl.DataFrame, dataset: DatasetSettings, context: Context
+) -> tuple[pl.DataFrame, Facts]:
+    """Ids are minted here; board, exchange and currency follow from the code where the source is silent."""
+    work = _with_code(
+        _with_columns(work, {"name": pl.String(), "list_date": pl.Date(), "delist_date": pl.Date()})
+    )
+    work = _first_of_each(work, dataset, "code")
+    found = [
+        _identity(code, listed, context) for code, listed in work.select("code", "list_date").iter_rows()
+    ]
+    own = pl.DataFrame(
+        found, orient="row", schema={"instrument_id": pl.Int64, "mic_": pl.String, "board_": pl.String}
+    )
+    work = pl.concat([work, own], how="horizontal")
+    work = _with_columns(work, {"mic": pl.String(), "board": pl.String(), "currency": pl.String()})
+    work = work.with_columns(
+        mic=pl.col("mic").fill_null(pl.col("mic_")),
+        board=pl.col("board").fill_null(pl.col("board_")),
+        currency=pl.col("currency").fill_null("CNY"),
+    )
+    boards = [board.name for board in Board]
+    work = mark(
+        work, ~pl.col("board").is_in(boards), "board.value", f"board must be one of {', '.join(boards)}"
+    )
+    unsupported = pl.col("board_").is_null() & (pl.col("board") == Board.UNKNOWN.name)
+    work = mark(work, unsupported, "board.unsupported", "no rules are kept for instruments of this kind")
+    return _known_by_date(work, "list_date", context), _derived_facts(work)
+
+
+def complete_attributes(
+    work: pl.DataFrame, _dataset: DatasetSettings, context: Context
+) -> tuple[pl.DataFrame, Facts]:
+    work = _with_ids(work, context)
+    return _known_by_date(work, "from_session", context), {}
+
+
+def complete_bars(
+    work: pl.DataFrame, dataset: DatasetSettings, context: Context
+) -> tuple[pl.DataFrame, Facts]:
+    """Raw prices, instants, and limits of the rulebook where the source has none."""
+    work = _with_ids(_first_of_each(unadjusted(work, dataset), dataset, "code", "session"), context)
+    flags = dict.fromkeys(("suspended", "st", "delisting", "no_limit"), pl.Boolean())
+    prices = dict.fromkeys(("pre_close", "limit_up", "limit_down"), pl.Decimal(18, 4))
+    facts: Facts = {}
+    has_limits = "limit_up" in work.columns and work["limit_up"].null_count() < work.height
+    work = _with_columns(work, {**flags, **prices})
+    if not work.height:
+        return _with_columns(work, {"ts": INSTANT}), facts
+    if not has_limits:
+        work = with_computed_limits(work, context.master, rulebook(), context.calendar)
+        facts["limits"] = "computed, status assumed normal"
+    if work["st"].null_count() == work.height:
+        facts["st_history"] = "absent"
+    if work["suspended"].null_count() == work.height:
+        facts["suspensions"] = "sessions without a bar"
+    work = _with_instants(work, "session", context)
+    rule = dataset.known_at or context.source.known_at
+    return _known(work.with_columns(ts=pl.col("close_at")), _at(rule)), facts
+
+
+def complete_factors(
+    work: pl.DataFrame, dataset: DatasetSettings, context: Context
+) -> tuple[pl.DataFrame, Facts]:
+    work = _with_ids(_first_of_each(work, dataset, "code", "session"), context)
+    work = _with_columns(work, {"inferred": pl.Boolean()}).with_columns(
+        pl.col("inferred").fill_null(value=False)
+    )
+    work = _with_instants(work, "session", context)
+    return _known(work, _at(dataset.known_at or context.source.known_at)), {}
+
+
+def complete_actions(
+    work: pl.DataFrame, dataset: DatasetSettings, context: Context
+) -> tuple[pl.DataFrame, Facts]:
+    """Without an announcement date an action counts as known on the morning of its ex-date."""
+    work = _with_ids(_first_of_each(work, dataset, "code", "ex_session"), context)
+    zero = {"cash_per_share": pl.Decimal(18, 6), "bonus_ratio": pl.Decimal(18, 8)}
+    more = {"kind": pl.String(), "inferred": pl.Boolean(), "announced": pl.Date()}
+    work = _with_columns(work, {**zero, **more})
+    work = work.with_columns(pl.col(*zero).fill_null(0), pl.col("inferred").fill_null(value=False))
+    cash, bonus = pl.col("cash_per_share") > 0, pl.col("bonus_ratio") > 0
+    kind = (
+        pl.when(cash & bonus)
+        .then(pl.lit("mixed"))
+        .when(bonus)
+        .then(pl.lit("bonus"))
+        .otherwise(pl.lit("cash"))
+    )
+    work = work.with_columns(kind=pl.col("kind").fill_null(kind))
+    work = _with_instants(work, "ex_session", context)
+    known = pl.coalesce(announced_instant("announced", context.source.calendar), pl.col("preopen_at"))
+    facts = {"events": "inferred"} if work.height and bool(work["inferred"].all()) else {}
+    return _known(work, known), facts
+
+
+COMPLETE: Final[Mapping[str, Completion]] = {
+    "calendar": complete_calendar,
+    "instruments": complete_instruments,
+    "instrument_attributes": complete_attributes,
+    "bars_1d": complete_bars,
+    "adjustment_factors": complete_factors,
+    "corporate_actions": complete_actions,
+}
+
+
+def unadjusted(work: pl.DataFrame, dataset: DatasetSettings) -> pl.DataFrame:
+    """Prices as traded: adjusted ones are divided by the factor and rounded half up to the cent.
+
+    Post-adjusted is price * factor; pre-adjusted is price * factor / the last factor in the data.
+    """
+    if dataset.adjustment == "none":
+        return work
+    if "factor" not in work.columns:
+        raise SpecError(
+            "source.adjustment",
+            "adjusted prices need a factor to be read as traded prices",
+            expected="a field named factor",
+            found=f"adjustment: {dataset.adjustment}",
+        )
+    scale = pl.col("factor")
+    if dataset.adjustment == "pre":
+        scale = scale / pl.col("factor").sort_by("session").last().over("code")
+    names = [name for name in (*_PRICES, "limit_up", "limit_down") if name in work.columns]
+    cents = [
+        (pl.col(name).cast(pl.Float64) / scale * 100 + 1e-6).round(0, mode="half_away_from_zero")
+        for name in names
+    ]
+    return work.with_columns(
+        (value.cast(pl.Int64, strict=False).cast(pl.Decimal(18, 0)) / pl.lit(100, pl.Decimal(18, 0)))
+        .cast(pl.Decimal(18, 4))
+        .alias(name)
+        for name, value in zip(names, cents, strict=True)
+    )
+
+
+def _identity(
+    code: str | None, listed: date | None, context: Context
+) -> tuple[int | None, str | None, str | None]:
+    if code is None:
+        return None, None, None
+    parsed = parse_code(code)
+    instrument = context.identities.mint(code, listed or _UNKNOWN_LISTING, context.former.get(code, ()))
+    try:
+        board = rulebook().board(parsed, max(listed or context.end, context.end))
+    except RuleMissing:
+        return instrument, parsed.mic, Board.UNKNOWN.name
+    return instrument, parsed.mic, board.name
+
+
+def _derived_facts(work: pl.DataFrame) -> Facts:
+    if work.height and work["delist_date"].null_count() == work.height:
+        return {"survivorship": "no delisted names"}
+    return {}
+
+
+def _with_columns(work: pl.DataFrame, wanted: Mapping[str, pl.DataType]) -> pl.DataFrame:
+    missing = {name: dtype for name, dtype in wanted.items() if name not in work.columns}
+    return work.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in missing.items())
+
+
+def _with_code(work: pl.DataFrame) -> pl.DataFrame:
+    work = _with_columns(work, {"code": pl.String()})
+    return mark(work, pl.col("code").is_null(), "code.null", "code must be given")
+
+
+def _with_ids(work: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Join ids by code; a code that no instruments row introduced cannot be stored."""
+    work = _with_code(work)
+    ids = context.identities.lookup(work["code"])
+    unknown = pl.col("instrument_id").is_null()
+    return mark(work.with_columns(ids), unknown, "code.unknown", "the instruments table has no such code")
+
+
+def _first_of_each(work: pl.DataFrame, dataset: DatasetSettings, *key: str) -> pl.DataFrame:
+    return work.unique(list(key), keep="first", maintain_order=True) if dataset.distinct else work
+
+
+def _with_instants(work: pl.DataFrame, column: str, context: Context) -> pl.DataFrame:
+    """Columns preopen_at, open_at and close_at of the session in ``column``, null off sessions."""
+    days = [day for day in work[column].unique().sort().to_list() if day is not None] if work.height else []
+    instants = session_instants(context.calendar, days)
+    named = instants.rename({"session": column, **{n: f"{n}_at" for n in ("preopen", "open", "close")}})
+    return work.join(named, on=column, how="left", maintain_order="left")
+
+
+def _at(rule: str) -> pl.Expr:
+    """``known_at`` over the joined instants, which are named so as not to meet prices."""
+    return known_at(rule, suffix="_at")
+
+
+def _known(work: pl.DataFrame, instant: pl.Expr) -> pl.DataFrame:
+    """Set ``known_at`` where the source did not say it itself."""
+    work = _with_columns(work, {"known_at": INSTANT})
+    return work.with_columns(known_at=pl.col("known_at").fill_null(instant.cast(INSTANT)))
+
+
+def _known_by_date(work: pl.DataFrame, column: str, context: Context) -> pl.DataFrame:
+    work = _with_instants(work, column, context)
+    return _known(work, pl.col("preopen_at"))

@@ -1,0 +1,128 @@
+"""Vendor rows to canonical rows, by tables of settings: one path for every source."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import polars as pl
+
+from quant.core.errors import SpecError
+from quant.warehouse.contracts.tables import INSTANT, TableContract, contract
+from quant.warehouse.normalize.complete import COMPLETE
+from quant.warehouse.normalize.context import REASON, ROW, RULE, Context, mark
+from quant.warehouse.normalize.fields import convert
+from quant.warehouse.sources.settings import DatasetSettings, FieldSettings
+
+_EXTRA = {"code": pl.String(), "factor": pl.Float64(), "announced": pl.Date()}
+
+
+@dataclass(frozen=True, slots=True)
+class Normalized:
+    """``rows`` have the contract's columns; ``rejected`` have session, code, rule, reason, row_json and
+    payload; ``facts`` are what the data turned out not to say.
+    """
+
+    rows: pl.DataFrame
+    rejected: pl.DataFrame
+    facts: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class VendorRows:
+    """Rows in vendor columns with ``payload`` and a row number, and their settings."""
+
+    dataset: DatasetSettings
+    frame: pl.DataFrame
+
+
+def stack(frames: Iterable[tuple[str, pl.DataFrame]], dataset: DatasetSettings) -> VendorRows:
+    """One frame of many payloads, given as (digest, frame)."""
+    parts = [frame.with_columns(pl.lit(digest).alias("payload")) for digest, frame in frames]
+    whole = pl.concat(parts, how="diagonal_relaxed") if parts else pl.DataFrame(schema={"payload": pl.String})
+    return VendorRows(dataset, whole.with_row_index(ROW))
+
+
+def normalize(table: str, vendor: VendorRows, context: Context) -> Normalized:
+    """Canonical rows of a dataset. Raises SpecError when a declared column is missing."""
+    target = contract(table)
+    work = converted(target, vendor)
+    work, facts = COMPLETE[table](work, vendor.dataset, context)
+    if target.time is not None and table != "calendar":
+        work = _closed(work, target.time, context)
+    rejected = work.filter(pl.col(RULE).is_not_null())
+    rows = work.filter(pl.col(RULE).is_null())
+    rows = rows.with_columns(
+        pl.lit(context.source.name).alias("source"),
+        pl.lit(context.recorded_at).cast(INSTANT).alias("recorded_at"),
+    )
+    canonical = rows.select(
+        *(
+            pl.col(n).cast(t) if n in rows.columns else pl.lit(None, t).alias(n)
+            for n, t in target.schema.items()
+        ),
+        ROW,
+    )
+    return Normalized(canonical, as_rejected(rejected, target, vendor), facts)
+
+
+def as_rejected(broken: pl.DataFrame, target: TableContract, vendor: VendorRows) -> pl.DataFrame:
+    """Rows that were set aside, shown as the vendor gave them."""
+    time = pl.col(target.time) if target.time in broken.columns else pl.lit(None, pl.Date)
+    code = pl.col("code") if "code" in broken.columns else pl.lit(None, pl.String)
+    asked = broken.select(ROW, time.alias("session"), code.alias("code"), RULE, REASON, "payload")
+    given = vendor.frame.drop("payload").filter(pl.col(ROW).is_in(asked[ROW].implode()))
+    shown = given.select(ROW, pl.struct(pl.exclude(ROW)).struct.json_encode().alias("row_json"))
+    return (
+        asked.join(shown, on=ROW, how="left", maintain_order="left")
+        .drop(ROW)
+        .with_columns(pl.col("row_json").fill_null("{}"))
+    )
+
+
+def converted(target: TableContract, vendor: VendorRows) -> pl.DataFrame:
+    """Our columns as far as the vendor gives them, with rule and reason of rows that cannot be read."""
+    types = {**target.schema, **_EXTRA}
+    frame = vendor.frame
+    columns: list[pl.Series] = []
+    rule = pl.Series(RULE, [None] * frame.height, dtype=pl.String)
+    for wanted in _fields(vendor, types):
+        converted = convert(frame[wanted.column], wanted, types[wanted.name])
+        columns.append(converted.values)
+        if converted.unreadable.any():
+            marked = converted.unreadable & rule.is_null()
+            rule = rule.set(marked, f"{wanted.name}.unreadable")
+    work = pl.DataFrame([frame[ROW], frame["payload"], *columns, rule])
+    reason = pl.when(pl.col(RULE).is_not_null()).then(pl.lit("a value is given but cannot be read"))
+    return work.with_columns(reason.cast(pl.String).alias(REASON))
+
+
+def _fields(vendor: VendorRows, types: dict[str, pl.DataType]) -> list[FieldSettings]:
+    frame, dataset = vendor.frame, vendor.dataset
+    if not dataset.fields:
+        own = set(types) - {"source", "payload", "recorded_at"}
+        return [FieldSettings(name, name) for name in frame.columns if name in own]
+    chosen = [wanted for wanted in dataset.fields if wanted.name in types]
+    missing = [wanted.column for wanted in chosen if wanted.column not in frame.columns]
+    if missing and frame.width > 2:
+        raise SpecError(
+            "source.column",
+            f"{dataset.dataset}: the data have no column {', '.join(missing)}",
+            expected=", ".join(missing),
+            found=", ".join(c for c in frame.columns if c not in (ROW, "payload")),
+        )
+    return [wanted for wanted in chosen if wanted.column in frame.columns]
+
+
+def _closed(work: pl.DataFrame, time: str, context: Context) -> pl.DataFrame:
+    """Mark rows on days that are no sessions of the exchange."""
+    if time not in work.columns:
+        return work
+    days = [day for day in work[time].unique().to_list() if day is not None]
+    days = [d for d in days if context.calendar.first <= d <= context.calendar.last]
+    closed = [day for day in days if not context.calendar.is_session(day)]
+    return (
+        mark(work, pl.col(time).is_in(closed), "session.closed", "the exchange is closed on this date")
+        if closed
+        else work
+    )
