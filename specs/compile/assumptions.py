@@ -1,0 +1,72 @@
+"""What a run assumes because the data or this version cannot tell better, in words for the receipt."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+_TEXTS: dict[str, tuple[str, str]] = {
+    "events.inferred": (
+        "Distributions are inferred from jumps of the adjustment factor; the split between cash and shares is an "
+        "estimate.",
+        "分红送转由复权因子的跳变推断，现金与送股的拆分为估计。",
+    ),
+    "events.absent": (
+        "The data hold no distributions; holders lose their value on ex-dates.",
+        "数据中没有分红送转，持仓在除权日会损失相应价值。",
+    ),
+    "events.ignored": (
+        "Adjusted prices are traded and no distributions are booked; quantities are not real shares.",
+        "以复权价格成交，不记分红送转，数量不是真实股数。",
+    ),
+    "st_history.absent": (
+        "The data hold no history of special treatment; limits assume normal status and the status is reported as "
+        "unknown.",
+        "数据中没有 ST 历史，涨跌停按正常状态推算，状态记为未知。",
+    ),
+    "delistings.absent": (
+        "The data hold only instruments listed today; results carry survivorship bias.",
+        "数据只含当前上市的股票，结果有幸存者偏差。",
+    ),
+    "limits.derived": (
+        "Price limits are computed from the reference price and the rulebook, not taken from the exchange.",
+        "涨跌停价由前收盘价和规则表推算，并非交易所数据。",
+    ),
+    "benchmark.equal_weighted": (
+        "The benchmark is the universe in equal parts, without costs.",
+        "基准为股票池等权组合，不计成本。",
+    ),
+    "dividend_tax.ignored": (
+        "Dividends are booked before tax; the tax by holding period is not charged.",
+        "股息按税前入账，未计按持有期的股息税。",
+    ),
+    "fill.open": (
+        "Orders fill at the opening price in full, whatever the volume.",
+        "订单按开盘价全部成交，不考虑成交量。",
+    ),
+    "fill.close": ("Orders fill at the closing price.", "订单按收盘价成交。"),
+    "fill.vwap": ("Orders fill at the bar's average price.", "订单按当日均价成交。"),
+    "fill.unlimited_volume": (
+        "Orders are not bounded by the bar's volume.", "订单不受当日成交量限制。",
+    ),
+    "decide.before_close": (
+        "Decisions at 14:57 use the opening price and earlier sessions only, and fill at the close.",
+        "14:57 的决策只用开盘价和此前的数据，并以收盘价成交。",
+    ),
+    "knowledge.latest": (
+        "The newest recorded values are used, later corrections included; set as_of to exclude them.",
+        "使用最新入库数据，包含事后修订；可设 as_of 排除。",
+    ),
+}
+
+
+def codes() -> tuple[str, ...]:
+    """Every assumption there is."""
+    return tuple(_TEXTS)
+
+
+def describe_assumption(code: str, language: Literal["en", "zh"] = "en") -> str:
+    """The assumption in words; the code itself when a newer version wrote it."""
+    texts = _TEXTS.get(code)
+    if texts is None:
+        return code
+    return texts[0] if language == "en" else texts[1]

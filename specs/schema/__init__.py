@@ -1,0 +1,14 @@
+"""The kinds of documents as pydantic models, and what a value may look like."""
+
+from quant.specs.schema.data import FilesSource, SimulatedSource, SourceSpec, TableSpec
+from quant.specs.schema.model import Spec
+from quant.specs.schema.project import ProjectSpec
+from quant.specs.schema.research import FactorSpec, StrategySpec, UniverseSpec
+from quant.specs.schema.select import FieldInfo, fields_at, model_for, models
+from quant.specs.schema.trading import BacktestSpec, CostSpec, DeploymentSpec, RiskSpec
+
+__all__ = [
+    "BacktestSpec", "CostSpec", "DeploymentSpec", "FactorSpec", "FieldInfo", "FilesSource", "ProjectSpec",
+    "RiskSpec", "SimulatedSource", "SourceSpec", "Spec", "StrategySpec", "TableSpec", "UniverseSpec",
+    "fields_at", "model_for", "models",
+]

@@ -1,0 +1,91 @@
+"""``quant.toml``: the project document of a workspace and its profiles."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from quant.specs.schema.model import Header, Part
+from quant.specs.schema.values import Count, Date, FilePattern, Folder, Name, Text
+
+
+class Paths(Part):
+    """Folders of the workspace, relative to it."""
+
+    specs: FilePattern = "specs"
+    """The folder of specs."""
+    strategies: FilePattern = "strategies"
+    """The folder of Python strategies."""
+    state: FilePattern = ".quant"
+    """The folder of data, runs and sessions; nothing in it is written by hand."""
+
+
+class ProjectDefaults(Part):
+    """What a command means that names nothing."""
+
+    profile: Name = "demo"
+    """The profile used when none is asked for."""
+    backtest: Name | None = None
+    """The backtest of `quant backtest` without a spec."""
+    deployment: Name | None = None
+    """The deployment of `quant deploy` without a spec."""
+
+
+class ReportSettings(Part):
+    """How results are shown."""
+
+    lang: Literal["en", "zh"] = "en"
+    """The language of reports."""
+    up: Literal["red", "green"] = "red"
+    """The colour of a rising price."""
+
+
+class EngineSettings(Part):
+    """How work is done; never changes a result."""
+
+    threads: Count = 1
+    """Threads of the factor engine."""
+    sql: Literal["clickhouse", "duckdb"] = "clickhouse"
+    """The engine of `quant data sql`."""
+
+
+class Profile(Part):
+    """One way to run the workspace: which sources feed the tables, and how results are shown."""
+
+    description: Text = ""
+    """Words for people."""
+    sources: Annotated[list[Name], Field(min_length=1)]
+    """The sources that feed every table which names none itself; the first one wins where several answer."""
+    roots: dict[Name, Folder] = {}
+    """Where the files of a source lie on this machine, by source; replaces the source's own root."""
+    from_: Annotated[Date | None, Field(alias="from")] = None
+    """The first session `quant data sync` fetches when no --start is given."""
+    to: Date | None = None
+    """The last session `quant data sync` fetches when no --end is given."""
+    paths: Paths | None = None
+    """Folders that differ in this profile."""
+    defaults: ProjectDefaults | None = None
+    """Documents run by default in this profile."""
+    report: ReportSettings | None = None
+    """How this profile shows results."""
+    engine: EngineSettings | None = None
+    """How this profile works."""
+
+
+class ProjectSpec(Header):
+    """A workspace: where its specs lie, what is run by default, and its profiles."""
+
+    kind: Literal["project"]
+    format: Count = 1
+    """The version of the workspace's layout."""
+    paths: Paths = Paths()
+    """Folders of the workspace."""
+    defaults: ProjectDefaults = ProjectDefaults()
+    """What a command means that names nothing."""
+    report: ReportSettings = ReportSettings()
+    """How results are shown."""
+    engine: EngineSettings = EngineSettings()
+    """How work is done."""
+    profiles: Annotated[dict[Name, Profile], Field(min_length=1)]
+    """The profiles by name."""

@@ -1,0 +1,118 @@
+"""Universes, factors and strategies: what may be held, what is measured, what is done."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from quant.specs.schema.model import Part, Spec
+from quant.specs.schema.values import (
+    Entry, Expression, Flag, InstrumentCode, Name, Number, Share, ShareOrNone, Top, Turnover,
+)
+
+Board = Literal["SSE_MAIN", "SZSE_MAIN", "SME", "CHINEXT", "STAR", "BSE"]
+Decide = Literal["after_close", "before_close"]
+
+
+class Boards(Part):
+    """Instruments by the board they are listed on."""
+
+    boards: Annotated[list[Board], Field(min_length=1)]
+    """The boards."""
+
+
+class UniverseSpec(Spec):
+    """Which instruments may be held, decided anew at every decision from what is known then."""
+
+    kind: Literal["universe"]
+    members: Literal["all"] | Annotated[list[InstrumentCode], Field(min_length=1)] | Boards = "all"
+    """All instruments, those with the given codes, or those of the given boards; delisted ones are kept."""
+    where: list[Expression] = []
+    """Conditions that must all hold, as `$list_days >= 60`; unknown counts as not."""
+
+
+class FactorSpec(Spec):
+    """A number for every instrument and session."""
+
+    not_enforced: ClassVar[dict[str, str]] = {
+        "winsorize": "write it into expr, as Min2(Max2(x, -3), 3)",
+        "neutralize": "",
+    }
+
+    kind: Literal["factor"]
+    expr: Expression
+    """The formula; `Ref(x, 1)` is the value one session earlier."""
+    params: dict[Name, Number] = {}
+    """Named numbers of the formula, as `n: 20` for `Ref($close, n)`."""
+    price: Literal["adj_post", "raw"] = "adj_post"
+    """Which prices `$open $high $low $close $vwap` are: adjusted backwards-compatibly, or as traded."""
+
+
+class Construct(Part):
+    """How scores become weights."""
+
+    not_enforced: ClassVar[dict[str, str]] = {
+        "optimizer": "",
+        "neutral": "",
+    }
+
+    method: Literal["equal", "score", "threshold"] = "equal"
+    """equal: the best `top` names alike; score: in proportion to the score; threshold: every name with a score
+    above 0 alike."""
+    top: Top | None = None
+    """How many names to hold; not with threshold."""
+    max_weight: Share | None = None
+    """The largest weight of one name."""
+    cash_buffer: ShareOrNone = Decimal(0)
+    """The share of net asset value kept in cash."""
+    turnover_cap: Turnover | None = None
+    """The largest two-sided turnover of one rebalance, as a share of net asset value."""
+    long_only: Literal[True] = True
+    """Only true: short positions in shares are not tradable here."""
+
+
+class Rebalance(Part):
+    """When the strategy decides."""
+
+    every: Literal["day", "week", "month"] = "day"
+    """One decision a period."""
+    on: Literal["first", "last"] = "last"
+    """The first or the last session of the period."""
+    decide: Decide = "after_close"
+    """after_close: the whole bar is known, orders go out next session. before_close: 14:57, the bar is not
+    known yet, orders fill at the close."""
+
+
+class Code(Part):
+    """A strategy written in Python, in the workspace's strategies folder."""
+
+    entry: Entry
+    """Module and class, as `strategies.ma:MyStrategy`."""
+    params: dict[str, Any] = {}
+    """Passed to the class as they are."""
+    decide: Decide = "after_close"
+    """When `decide` is called each session."""
+    lookback: Top = 1
+    """How many earlier sessions the strategy may look at."""
+
+
+class StrategySpec(Spec):
+    """What to hold: a factor or formula with a construction, or Python code."""
+
+    kind: Literal["strategy"]
+    signal: Name | None = None
+    """The factor that ranks the names; higher is better."""
+    expr: Expression | None = None
+    """A formula in place of a factor."""
+    params: dict[Name, Number] = {}
+    """Named numbers of `expr`."""
+    price: Literal["adj_post", "raw"] = "adj_post"
+    """The prices of `expr`; a factor has its own."""
+    construct_: Annotated[Construct | None, Field(alias="construct")] = None
+    """How scores become weights."""
+    rebalance: Rebalance | None = None
+    """When the strategy decides."""
+    code: Code | None = None
+    """A Python strategy in place of signal, construct and rebalance."""
