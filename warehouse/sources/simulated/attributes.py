@@ -8,6 +8,7 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
+
 from quant.core.market.instrument import Board
 from quant.warehouse.sources.simulated.market import SimulatedMarket
 from quant.warehouse.sources.simulated.roster import BSE_ALL_CODES
@@ -38,19 +39,19 @@ def attributes(market: SimulatedMarket) -> list[Attribute]:
     for s in np.flatnonzero(market.listed.any(axis=0)).tolist():
         rows = np.flatnonzero(market.listed[:, s])
         first, last = int(rows[0]), int(rows[-1])
-        for start, end, value in _runs(market, label[:, s], first, last, s):
+        for start, end, value in _runs(market, label[:, s], first, last):
             found.append(_row(market, s, "name", _name(market.roster.name[s], value), start, end))
             if value:
                 kind = "st" if value == 1 else "delisting"
                 found.append(_row(market, s, kind, "true", start, end))
-        for start, end, value in _runs(market, market.board[:, s], first, last, s):
+        for start, end, value in _runs(market, market.board[:, s], first, last):
             found.append(_row(market, s, "board", Board(value).name, start, end))
         found.extend(_codes(market, s, first, last))
     return sorted(found, key=lambda a: (a.start, a.instrument, a.attribute))
 
 
 def _runs(
-    market: SimulatedMarket, values: NDArray[np.int64], first: int, last: int, s: int
+    market: SimulatedMarket, values: NDArray[np.int64], first: int, last: int
 ) -> Iterator[tuple[int, int | None, int]]:
     """(first row, last row or None when going on, value) of each stretch of equal values."""
     own = values[first : last + 1]
@@ -69,7 +70,9 @@ def _name(name: str, label: int) -> str:
     return (name, f"ST{name}", f"{name}退")[label]
 
 
-def _row(market: SimulatedMarket, s: int, attribute: str, value: str, start: int, end: int | None) -> Attribute:
+def _row(
+    market: SimulatedMarket, s: int, attribute: str, value: str, start: int, end: int | None
+) -> Attribute:
     listed = market.roster.list_date[s]
     timeless = attribute in ("board", "code") or value == market.roster.name[s]
     since = listed if listed and start == 0 and timeless else market.sessions[start]

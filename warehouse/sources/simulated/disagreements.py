@@ -18,6 +18,7 @@ from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
+
 from quant.warehouse.sources.simulated.draws import Floats, Purpose, SessionUniforms
 from quant.warehouse.sources.simulated.market import SimulatedMarket, simulate
 from quant.warehouse.sources.simulated.params import SimulatedParams

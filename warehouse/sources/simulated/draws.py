@@ -46,7 +46,8 @@ class SessionNormals:
             self._block = self._draw()
             self._next = 0
         self._next += 1
-        return self._block[self._next - 1]
+        numbers: Floats = self._block[self._next - 1]
+        return numbers
 
     def _draw(self) -> Floats:
         return self._generator.standard_normal((BLOCK, *self._shape))

@@ -147,7 +147,7 @@ class Companies:
         hazard = _DELIST_HAZARD * self.params.delistings
         exposed = free & (self.st_day > _DELIST_AFTER)
         ordered = exposed & (u[4] < hazard)
-        ends = ordered | (free & (self.below_face >= _FACE_VALUE_DAYS) & (self.params.delistings > 0))
+        ends: Bools = ordered | (free & (self.below_face >= _FACE_VALUE_DAYS) & (self.params.delistings > 0))
         self._drift += np.where(exposed, hazard * _DELIST_NEWS, 0.0)
         self.jump -= np.where(ordered, _DELIST_NEWS * (0.5 + u[5]), 0.0)
         self.delisting_day[ends] = 1
@@ -159,7 +159,7 @@ class Companies:
     def _label(self, free: Bools, u: Floats) -> Bools:
         hazard = _ST_HAZARD * self.params.st
         exposed = free & (self.st_day == 0)
-        starts = exposed & (u[0] < hazard)
+        starts: Bools = exposed & (u[0] < hazard)
         self._drift += np.where(exposed, hazard * _ST_NEWS, 0.0)
         fall = np.where(starts, -_ST_NEWS * (0.5 + u[1]), 0.0)
         pauses = starts & (u[2] < 0.5 * min(1.0, self.params.suspensions))
@@ -169,10 +169,11 @@ class Companies:
         ends = free & (self.st_day > _ST_LEAST) & (u[3] < _ST_END_HAZARD)
         self.st_day[starts] = 1
         self.st_day[ends] = 0
-        return starts | ends
+        changed: Bools = starts | ends
+        return changed
 
     def _suspend(self, free: Bools, u: Floats) -> Bools:
-        starts = free & (u[6] < _SUSPEND_HAZARD * self.params.suspensions)
+        starts: Bools = free & (u[6] < _SUSPEND_HAZARD * self.params.suspensions)
         length = 1 + (9 * u[7] * u[7]).astype(np.int64)
         length = np.where(u[8] > 0.9, 10 + (500 * (u[8] - 0.9)).astype(np.int64), length)
         self.asleep[starts] = length[starts]
@@ -195,6 +196,6 @@ class Companies:
 
 
 def _two_sided(u: Floats, least: float, spread: float) -> Floats:
-    """A symmetric size from one uniform number: its half decides the sign, the rest the square of the size."""
+    """A symmetric size from one uniform number: which half it is in decides the sign."""
     size = np.abs(2.0 * u - 1.0)
     return np.where(u < 0.5, -1.0, 1.0) * (least + spread * size * size)

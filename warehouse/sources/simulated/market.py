@@ -165,7 +165,8 @@ class Simulation:
         path = self._prices.move(board, morning.jump, morning.drift, morning.suspended)
         self._auction(t, morning, board, path)
         trades = morning.listed & ~morning.suspended
-        fresh = np.where(morning.listing_day <= _FRESH_DAYS, 1.0 + 20.0 / np.maximum(morning.listing_day, 1), 1.0)
+        age = np.maximum(morning.listing_day, 1)
+        fresh = np.where(age <= _FRESH_DAYS, 1.0 + 20.0 / age, 1.0)
         bars = self._prices.show(path, band.down, band.up, trades, fresh)
         self._factor = np.where(morning.ex, _published(self._factor * self._close / reference), self._factor)
         self._close = np.where(trades, bars.close, reference)
@@ -215,7 +216,8 @@ class Simulation:
         """Apply what differs on the first sessions of a listing and of a delisting period, in place."""
         day = self._every[t]
         for i in np.flatnonzero((morning.listing_day >= 1) & (morning.listing_day <= LISTING_DAYS)).tolist():
-            limits = self._limits.listing(Board(int(board[i])), day, int(reference[i]), int(morning.listing_day[i]))
+            age = int(morning.listing_day[i])
+            limits = self._limits.listing(Board(int(board[i])), day, int(reference[i]), age)
             band.free[i] = limits is None
             if limits is not None:
                 band.down[i], band.up[i] = limits
@@ -228,7 +230,7 @@ class Simulation:
             price = int(self._roster.issue_price[i])
             bounds = self._limits.opening(Board(int(board[i])), self._every[t], price)
             if bounds is not None:
-                path[i, 0] = min(max(float(path[i, 0]), bounds[0]), bounds[1])
+                path[0, i] = min(max(float(path[0, i]), bounds[0]), bounds[1])
 
     def _rules(self, t: int) -> tuple[Ints, Ints]:
         """Board of every instrument and the limits in force on session ``t`` (the last one when beyond)."""

@@ -34,7 +34,7 @@ _BIGGEST_STEP = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """One session's bars ``[S]``: prices in cents, volume in shares, amount in yuan; 0 where nothing traded."""
+    """One session's bars ``[S]``: prices in cents, volume in shares, amount in yuan; 0 without trading."""
 
     open: Ints
     high: Ints
@@ -52,46 +52,41 @@ class PriceProcess:
         self.value: Ints = np.zeros(count, dtype=np.int64)
         self.shares: Ints = roster.shares.copy()
         self._roster = roster
-        self._common = SessionNormals(params.seed, Purpose.FACTORS, (1 + BOARDS + INDUSTRIES, 1 + STEPS))
-        self._names = SessionNormals(params.seed, Purpose.NAMES, (count, 2 + STEPS + _TAIL))
-        self._market_variance = 1.0
+        self._common = SessionNormals(params.seed, Purpose.FACTORS, (1 + STEPS, 1 + BOARDS + INDUSTRIES))
+        self._names = SessionNormals(params.seed, Purpose.NAMES, (2 + STEPS + _TAIL, count))
+        self._market_variance = np.ones(1)
         self._variance = np.ones(count)
         self._activity = np.ones(count)
-        overnight = np.sqrt(_OVERNIGHT)
-        self._split = np.array([overnight] + [np.sqrt((1 - _OVERNIGHT) / STEPS)] * STEPS)
+        parts = [_OVERNIGHT] + [(1 - _OVERNIGHT) / STEPS] * STEPS
+        self._split: Floats = np.sqrt(np.array(parts))[:, None]
         self._daily = roster.volatility / np.sqrt(_YEAR)
 
     def move(self, board: Ints, jump: Floats, drift: Floats, asleep: Bools) -> Floats:
-        """Advance one session and return the latent path in cents, ``[S, 1 + STEPS]``, open to close.
+        """Advance one session and return the latent path in cents, ``[1 + STEPS, S]``, open to close.
 
         ``jump`` is news before the open, ``drift`` what compensates expected bad news; a suspended
-        (``asleep``) name moves at half speed.
+        (``asleep``) name moves at half speed. Sums run along the first axis, row after row, so that they are
+        the same on every machine.
         """
-        common, own = self._common.take(), self._names.take()
-        tail = np.sqrt((_TAIL - 2) / (own[:, 1 + STEPS : 1 + STEPS + _TAIL] ** 2).sum(axis=1))
-        scale = np.sqrt(self._variance) * tail
-        market = np.sqrt(self._market_variance) * common[0]
+        common, drawn = self._common.take(), self._names.take()
+        own, tail = drawn[: 1 + STEPS], np.square(drawn[1 + STEPS : 1 + STEPS + _TAIL])
+        scale = np.sqrt((_TAIL - 2) / tail.sum(axis=0))
+        market = common[:, :1]
         steps = (
-            (_MARKET / np.sqrt(_YEAR)) * self._roster.beta[:, None] * market
-            + (_BOARD / np.sqrt(_YEAR)) * common[1 + board]
-            + (_INDUSTRY / np.sqrt(_YEAR)) * common[1 + BOARDS + self._roster.industry]
-            + (self._daily * scale)[:, None] * own[:, : 1 + STEPS]
+            (_MARKET / np.sqrt(_YEAR)) * self._roster.beta * (np.sqrt(self._market_variance) * market)
+            + (_BOARD / np.sqrt(_YEAR)) * common[:, 1 + board]
+            + (_INDUSTRY / np.sqrt(_YEAR)) * common[:, 1 + BOARDS + self._roster.industry]
+            + (self._daily * np.sqrt(self._variance) * scale) * own
         ) * self._split
-        steps += ((_DRIFT / _YEAR + drift)[:, None]) / (1 + STEPS)
-        steps = np.where(asleep[:, None], 0.5 * steps, steps)
-        steps[:, 0] += jump
+        steps += (_DRIFT / _YEAR + drift) / (1 + STEPS)
+        steps = np.where(asleep, 0.5 * steps, steps)
+        steps[0] += jump
         np.clip(steps, -_BIGGEST_STEP, 2.0, out=steps)
-        self._update(common[0] @ self._split, (own[:, : 1 + STEPS] @ self._split) * tail, own[:, -1])
-        return self.value[:, None] * np.cumprod(1.0 + steps, axis=1)
-
-    def _update(self, market: float, shock: Floats, busy: Floats) -> None:
-        def garch(variance: Floats | float, squared: Floats | float) -> Floats | float:
-            capped = np.minimum(squared, _SHOCK_CAP)
-            return (1 - _ALPHA - _BETA) + variance * (_ALPHA * capped + _BETA)
-
-        self._market_variance = float(garch(self._market_variance, market * market))
-        self._variance = np.asarray(garch(self._variance, shock * shock))
-        self._activity = 0.85 * self._activity + 0.15 * busy * busy
+        self._market_variance = _garch(self._market_variance, (market * self._split).sum(axis=0))
+        self._variance = _garch(self._variance, (own * self._split).sum(axis=0) * scale)
+        self._activity = 0.85 * self._activity + 0.15 * np.square(drawn[-1])
+        growth: Floats = np.cumprod(1.0 + steps, axis=0)
+        return growth * self.value
 
     def show(self, path: Floats, down: Ints, up: Ints, trades: Bools, fresh: Floats) -> Bars:
         """The bars that a latent path shows within ``[down, up]``; the latent value becomes the path's end.
@@ -99,12 +94,12 @@ class PriceProcess:
         Uses only this session. ``fresh`` multiplies the turnover of new listings.
         """
         ticks = np.floor(path + 0.5).astype(np.int64)
-        self.value = np.maximum(ticks[:, -1], 1)
-        seen = np.clip(ticks, down[:, None], up[:, None])
-        open_, close = seen[:, 0], seen[:, -1]
-        high, low = seen.max(axis=1), seen.min(axis=1)
+        self.value = np.maximum(ticks[-1], 1)
+        seen = np.clip(ticks, down, up)
+        open_, close = seen[0], seen[-1]
+        high, low = seen.max(axis=0), seen.min(axis=0)
         lots = self._lots(open_, close, high, low, fresh)
-        mean = np.floor(seen.sum(axis=1) / (1 + STEPS) * lots + 0.5).astype(np.int64)
+        mean = np.floor(seen.sum(axis=0) / (1 + STEPS) * lots + 0.5).astype(np.int64)
         amount = np.clip(mean, low * lots, high * lots)
         bars = (open_, high, low, close, lots * 100, amount)
         return Bars(*(np.where(trades, column, 0) for column in bars))
@@ -115,4 +110,12 @@ class PriceProcess:
         rate = self._roster.turnover * (0.3 + 0.7 * self._activity) * (0.4 + 15.0 * swing) * fresh
         rate = np.where(high == low, 0.1 * rate, rate)
         shares = np.minimum(rate, 0.7) * self.shares
-        return np.maximum(shares.astype(np.int64) // 100, 1)
+        lots: Ints = np.maximum(shares.astype(np.int64) // 100, 1)
+        return lots
+
+
+def _garch(variance: Floats, shock: Floats) -> Floats:
+    """The next session's variance; 1 on average. ``shock`` has unit variance."""
+    squared = np.minimum(np.square(shock), _SHOCK_CAP)
+    following: Floats = (1 - _ALPHA - _BETA) + variance * (_ALPHA * squared + _BETA)
+    return following

@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 import polars as pl
+
 from quant.core.ids import parse_code
 from quant.warehouse.contracts.tables import contract
 

@@ -86,7 +86,8 @@ def draw_roster(params: SimulatedParams, calendar: Calendar, sessions: Sequence[
     u = rng.random((12, count))
     list_index = _list_indices(params, sessions, segment, u[0], u[1])
     list_date = tuple(
-        _list_date(calendar, sessions, int(segment[i]), int(list_index[i]), float(u[2, i])) for i in range(count)
+        _list_date(calendar, sessions, int(segment[i]), int(list_index[i]), float(u[2, i]))
+        for i in range(count)
     )
     code, later = _codes(segment, list_date)
     width = max(3, len(str(count)))
@@ -98,9 +99,9 @@ def draw_roster(params: SimulatedParams, calendar: Calendar, sessions: Sequence[
         list_index=list_index,
         segment=segment,
         industry=(u[3] * INDUSTRIES).astype(np.int64),
-        issue_price=(300 + 3_700 * u[4] * u[4]).astype(np.int64),
+        issue_price=(450 + 3_700 * u[4] * u[4]).astype(np.int64),
         premium=1.05 + 1.75 * u[5] * u[5],
-        first_price=(300 + 6_000 * u[6] * u[6] * u[6]).astype(np.int64),
+        first_price=(450 + 5_500 * u[6] * u[6]).astype(np.int64),
         shares=(4.0e7 + 1.2e9 * u[7] * u[7] * u[7]).astype(np.int64) // 100 * 100,
         turnover=0.004 + 0.022 * u[8],
         beta=0.7 + 0.6 * u[9],

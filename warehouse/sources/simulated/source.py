@@ -10,6 +10,7 @@ from functools import lru_cache
 from threading import Lock
 
 import polars as pl
+
 from quant.warehouse.sources.port import Payload
 from quant.warehouse.sources.settings import SourceSettings
 from quant.warehouse.sources.simulated.disagreements import disagree, faithful
@@ -86,7 +87,7 @@ def _market_params(params: SimulatedParams) -> SimulatedParams:
 
 
 def _market(params: SimulatedParams, end: date) -> SimulatedMarket | None:
-    """The market as known at ``end``, going on from what this process has simulated; None before it starts."""
+    """The market as known at ``end``, going on from what is simulated already; None before it starts."""
     if end < params.start:
         return None
     with _LOCK:

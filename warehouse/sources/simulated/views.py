@@ -1,22 +1,23 @@
 """How two vendors print the same market: column names, codes, units and dates of each view.
 
-| | view a (as Tushare prints it) | view b (as JoinQuant prints it) |
+| | view a, as Tushare prints it | view b, as JoinQuant prints it |
 |---|---|---|
 | codes | 605999.SH | 605999.XSHG |
 | dates | 20240603 | 2024-06-03 |
-| volume | lots of 100 shares (``vol``) | shares (``volume``) |
-| amount | thousand yuan (``amount``) | yuan (``money``) |
-| distributions | per share (``cash_div_tax``, ``stk_div``) | per 10 shares (``bonus_ratio_rmb``, ``dividend_ratio``) |
+| volume | vol, lots of 100 shares | volume, shares |
+| amount | amount, thousand yuan | money, yuan |
+| cash dividend | cash_div_tax, per share | bonus_ratio_rmb, per 10 shares |
+| bonus shares | stk_div, per share | dividend_ratio, per 10 shares |
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
 from quant.core.errors import UsageError
 from quant.core.ids import CodeStyle, parse_code
 from quant.core.market.instrument import Board
@@ -24,6 +25,9 @@ from quant.warehouse.sources.simulated.attributes import attributes, listed_unti
 from quant.warehouse.sources.simulated.disagreements import ShownMarket
 from quant.warehouse.sources.simulated.market import SimulatedMarket
 from quant.warehouse.sources.simulated.roster import BSE_ALL_CODES
+
+_PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down")
+_FLAGS = ("suspended", "st", "delisting", "no_limit")
 
 DATASETS = ("instruments", "instrument_attributes", "bars_1d", "adjustment_factors", "corporate_actions")
 
@@ -92,7 +96,7 @@ def _attributes(market: SimulatedMarket, first: int, last: int) -> pl.DataFrame:
     })
 
 
-def _cells(market: SimulatedMarket, keep: NDArray[np.bool_], first: int, last: int) -> tuple[Any, Any]:
+def _cells(keep: NDArray[np.bool_], first: int, last: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Row and column indices of the kept cells in ``[first, last]``, by session and instrument."""
     t, s = np.nonzero(keep[first : last + 1])
     return t + first, s
@@ -110,27 +114,31 @@ def _keys(market: SimulatedMarket, t: NDArray[np.int64], s: NDArray[np.int64]) -
 
 def _bars(shown: ShownMarket, first: int, last: int) -> pl.DataFrame:
     market = shown.market
-    t, s = _cells(market, market.listed & ~shown.hidden, first, last)
-    table = pl.DataFrame({
+    t, s = _cells(market.listed & ~shown.hidden, first, last)
+    return pl.DataFrame({
         **_keys(market, t, s),
-        **{name: getattr(market, name)[t, s] for name in ("open", "high", "low", "close", "pre_close",
-                                                          "limit_up", "limit_down")},
+        **{name: _yuan(getattr(market, name)[t, s]) for name in _PRICES},
         "volume": market.volume[t, s],
+        "lots": market.volume[t, s] // 100,
         "amount": market.amount[t, s],
-        **{name: getattr(market, name)[t, s].astype(np.int8) for name in ("suspended", "st", "delisting",
-                                                                          "no_limit")},
+        "thousands": market.amount[t, s] / 1_000.0,
+        **{name: getattr(market, name)[t, s].astype(np.int8) for name in _FLAGS},
     })
-    prices = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down")
-    return table.with_columns(pl.when(pl.col(p) > 0).then(pl.col(p) / 100.0).alias(p) for p in prices)
+
+
+def _yuan(cents: NDArray[np.int64]) -> pl.Series:
+    """Prices in yuan, null for none. NumPy divides, so that the printed text is the shortest one."""
+    return pl.Series(np.where(cents > 0, cents / 100.0, np.nan), nan_to_null=True)
 
 
 def _factors(market: SimulatedMarket, first: int, last: int) -> pl.DataFrame:
-    t, s = _cells(market, market.listed, first, last)
+    t, s = _cells(market.listed, first, last)
     return pl.DataFrame({**_keys(market, t, s), "factor": market.factor[t, s]})
 
 
 def _actions(market: SimulatedMarket, first: int, last: int) -> pl.DataFrame:
-    rows = sorted((d for d in market.distributions if first <= d.ex <= last), key=lambda d: (d.ex, d.instrument))
+    rows = [d for d in market.distributions if first <= d.ex <= last]
+    rows.sort(key=lambda d: (d.ex, d.instrument))
     days = market.all_sessions
     return pl.DataFrame({
         "code": pl.Series([market.code(d.instrument, days[d.ex]) for d in rows], dtype=pl.String),
@@ -138,8 +146,10 @@ def _actions(market: SimulatedMarket, first: int, last: int) -> pl.DataFrame:
         "record_session": pl.Series([days[d.ex - 1] for d in rows], dtype=pl.Date),
         "ex_session": pl.Series([days[d.ex] for d in rows], dtype=pl.Date),
         "pay_session": pl.Series([days[d.pay] for d in rows], dtype=pl.Date),
-        "cash_milli": pl.Series([d.cash_milli for d in rows], dtype=pl.Int64),
-        "bonus_percent": pl.Series([d.bonus_percent for d in rows], dtype=pl.Int64),
+        "cash": pl.Series([d.cash_milli / 1_000 for d in rows], dtype=pl.Float64),
+        "cash_of_ten": pl.Series([d.cash_milli / 100 for d in rows], dtype=pl.Float64),
+        "bonus": pl.Series([d.bonus_percent / 100 for d in rows], dtype=pl.Float64),
+        "bonus_of_ten": pl.Series([d.bonus_percent / 10 for d in rows], dtype=pl.Float64),
     })
 
 
@@ -151,45 +161,48 @@ def _printed(dataset: str, view: str, table: pl.DataFrame) -> pl.DataFrame:
         pl.col("code").replace_strict(spelled, default=None, return_dtype=pl.String),
         *(pl.col(name).dt.strftime(style.date) for name in dates),
     )
-    return table.select(COLUMNS[view][dataset])
+    return table.select(pl.col(ours).alias(theirs) for theirs, ours in COLUMNS[view][dataset].items())
 
 
-def _columns(**names: str | pl.Expr) -> list[pl.Expr]:
-    return [(pl.col(e) if isinstance(e, str) else e).alias(name) for name, e in names.items()]
+def _columns(**names: str) -> dict[str, str]:
+    return names
 
 
-_C = pl.col
-_FLAGS = {"suspended": "suspended", "is_st": "st", "is_delisting": "delisting", "no_limit": "no_limit"}
+_STATUS = {"is_st": "st", "is_delisting": "delisting", "no_limit": "no_limit"}
 
-COLUMNS: dict[str, dict[str, list[pl.Expr]]] = {
+COLUMNS: dict[str, dict[str, dict[str, str]]] = {
     "a": {
-        "instruments": _columns(ts_code="code", name="name", board="board", curr_type="currency",
-                                list_date="list_date", delist_date="delist_date"),
-        "instrument_attributes": _columns(ts_code="code", attribute="attribute", value="value",
-                                          start_date="from_session", end_date="to_session", ann_date="announced"),
+        "instruments": _columns(
+            ts_code="code", name="name", board="board", curr_type="currency", list_date="list_date",
+            delist_date="delist_date"),
+        "instrument_attributes": _columns(
+            ts_code="code", attribute="attribute", value="value", start_date="from_session",
+            end_date="to_session", ann_date="announced"),
         "bars_1d": _columns(
             ts_code="code", trade_date="session", open="open", high="high", low="low", close="close",
-            pre_close="pre_close", vol=_C("volume") // 100, amount=_C("amount") / 1000.0,
-            up_limit="limit_up", down_limit="limit_down", **_FLAGS),
+            pre_close="pre_close", vol="lots", amount="thousands", up_limit="limit_up",
+            down_limit="limit_down", suspended="suspended", **_STATUS),
         "adjustment_factors": _columns(ts_code="code", trade_date="session", adj_factor="factor"),
         "corporate_actions": _columns(
             ts_code="code", ann_date="announced", record_date="record_session", ex_date="ex_session",
-            pay_date="pay_session", cash_div_tax=_C("cash_milli") / 1000.0, stk_div=_C("bonus_percent") / 100.0),
+            pay_date="pay_session", cash_div_tax="cash", stk_div="bonus"),
     },
     "b": {
-        "instruments": _columns(code="code", display_name="name", board="board", currency="currency",
-                                start_date="list_date", end_date="delist_date"),
-        "instrument_attributes": _columns(code="code", attribute="attribute", value="value",
-                                          start_date="from_session", end_date="to_session", pub_date="announced"),
+        "instruments": _columns(
+            code="code", display_name="name", board="board", currency="currency", start_date="list_date",
+            end_date="delist_date"),
+        "instrument_attributes": _columns(
+            code="code", attribute="attribute", value="value", start_date="from_session",
+            end_date="to_session", pub_date="announced"),
         "bars_1d": _columns(
-            code="code", date="session", open="open", close="close", low="low", high="high", volume="volume",
-            money="amount", pre_close="pre_close", high_limit="limit_up", low_limit="limit_down",
-            paused="suspended", is_st="st", is_delisting="delisting", no_limit="no_limit"),
+            code="code", date="session", open="open", close="close", low="low", high="high",
+            volume="volume", money="amount", pre_close="pre_close", high_limit="limit_up",
+            low_limit="limit_down", paused="suspended", **_STATUS),
         "adjustment_factors": _columns(code="code", date="session", factor="factor"),
         "corporate_actions": _columns(
-            code="code", pub_date="announced", a_registration_date="record_session", a_xr_date="ex_session",
-            a_bonus_date="pay_session", bonus_ratio_rmb=_C("cash_milli") / 100.0,
-            dividend_ratio=_C("bonus_percent") / 10.0),
+            code="code", pub_date="announced", a_registration_date="record_session",
+            a_xr_date="ex_session", a_bonus_date="pay_session", bonus_ratio_rmb="cash_of_ten",
+            dividend_ratio="bonus_of_ten"),
     },
 }
-"""The vendor's columns in its order, as expressions over our own."""
+"""The vendor's columns in its order, and the column here that each shows."""
