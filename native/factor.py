@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant.core.errors import UsageError
+from quant.native.extension import native
 from quant.specs.expr import Program
 
 Floats = NDArray[np.float64]
@@ -20,13 +20,9 @@ Rows = NDArray[np.int32]
 MEMORY_LIMIT = 4 << 30  # bytes of intermediate rows of one evaluation
 
 
-def _native() -> Any:
-    return importlib.import_module("quant.native._native")
-
-
 def instruction_sets() -> tuple[str, ...]:
     """The instruction-set variants this CPU can run, slowest first; all give the same bytes."""
-    return tuple(_native().instruction_sets())
+    return tuple(native.instruction_sets())
 
 
 def evaluate(
@@ -70,7 +66,7 @@ def evaluate(
 @lru_cache(maxsize=256)
 def _bound(program: Program) -> Any:
     code = [(i.op, list(i.args), list(i.params)) for i in program.instructions]
-    return _native().FactorProgram(code, program.output, len(program.columns))
+    return native.FactorProgram(code, program.output, len(program.columns))
 
 
 def _column(columns: Mapping[str, Floats], name: str) -> Floats:
@@ -116,7 +112,7 @@ def _wanted(rows: Rows | None, sessions: int) -> tuple[Rows | None, NDArray[np.i
 
 def _variant(isa: str | None) -> str:
     try:
-        return str(_native().chosen_instruction_set(isa or ""))
+        return str(native.chosen_instruction_set(isa or ""))
     except ValueError as error:
         raise UsageError(
             "factor.isa", str(error), expected=", ".join(instruction_sets()), found=isa or "QUANT_ISA"
