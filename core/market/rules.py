@@ -153,8 +153,15 @@ class Rulebook:
 
     def board_rows(self, board: Board) -> tuple[Row, ...]:
         """The code ranges of a board, in date order."""
-        rows = (row for row in self.boards.each() if row.values.get("board") == board.name)
-        return tuple(sorted(rows, key=lambda row: (row.start, row.key)))
+        return self._rows_of_board.get(board.name, ())
+
+    @cached_property
+    def _rows_of_board(self) -> dict[str, tuple[Row, ...]]:
+        found: dict[str, tuple[Row, ...]] = {}
+        for row in sorted(self.boards.each(), key=lambda row: (row.start, row.key)):
+            name = row.values.get("board", "")
+            found[name] = (*found.get(name, ()), row)
+        return found
 
     def board_exists(self, board: Board, on: date) -> bool:
         """Whether any code range of the board was in use on a date."""
@@ -222,17 +229,21 @@ class Rulebook:
         listing_day: int | None = None,
         *,
         delisting_day: int | None = None,
+        event: str | None = None,
     ) -> tuple[Decimal | None, Decimal | None]:
         """(up, down) of the day, (None, None) on a day without a limit.
 
         ``reference``: the exchange's reference price; on the listing day the issue price. Needed unless the
         day has no limit. ``listing_day``: 1 on the first session, counted in exchange sessions; None when
         long ago or unknown. ``delisting_day``: the same for the delisting period. Both are resolved by the
-        rule of their first day. Precedence: days without a limit, then status.
+        rule of their first day. ``event``: what frees this day by name (``resumed_listing``, ``relisting``,
+        ``share_reform``, ``public_offering``). Precedence: days without a limit, then status.
 
         >>> rulebook().price_limit(Board.SSE_MAIN, Status.NORMAL, date(2009, 2, 4), Decimal("11.95"))
         (Decimal('13.15'), Decimal('10.76'))
         """
+        if event is not None and self.no_limit_days.row((event, board.name), on):
+            return None, None
         bounds: tuple[Decimal, Decimal] | None = None
         if listing_day is not None and listing_day <= self._longest_free:
             listed = _first_session(on, listing_day)

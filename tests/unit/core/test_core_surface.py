@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
+
+import pytest
 
 import quant.core
 
@@ -35,3 +39,20 @@ def test_core_is_standard_library_only(repository: Path):
     )
     outside = loaded_after(f"import {modules}") - set(sys.stdlib_module_names) - {"quant"}
     assert {module for module in outside if not module.startswith("_")} == set()
+
+
+@pytest.mark.parametrize(
+    "module", ["ids", "market.calendar", "market.rules", "market.fees", "market.corporate_actions"]
+)
+def test_the_examples_in_docstrings_run(module):
+    outcome = doctest.testmod(import_module(f"quant.core.{module}"))
+    assert outcome.attempted > 0
+    assert outcome.failed == 0
+
+
+def test_every_module_names_what_it_offers(repository: Path):
+    for path in (repository / "core").rglob("*.py"):
+        if path.name in ("__init__.py", "errors.py"):
+            continue
+        module = import_module("quant." + ".".join(path.relative_to(repository).with_suffix("").parts))
+        assert all(hasattr(module, name) for name in module.__all__)
