@@ -83,7 +83,7 @@ SCHEMAS: Final[Mapping[BatchKind, Mapping[str, str]]] = {
     BatchKind.CONTROL: {"kind": "u1", "value": "<i8", "note": "u1"},
     BatchKind.COMMANDS: {
         "order_id": "<i8", "action": "u1", "instrument": "<i4", "side": "i1", "quantity": "<i8",
-        "price": "<i8", "tif": "u1", "target": "u1", "held": "<i8",
+        "price": "<i8", "tif": "u1", "target": "u1",
     },
 }  # fmt: skip
 
@@ -115,7 +115,7 @@ class Batch:
         return cls(BatchKind.SLICE, market.instant(t, phase), phase, t, market.S, {}, market)
 
     @classmethod
-    def of(cls, kind: BatchKind, ts: int, phase: Phase, t: int, **columns: object) -> Batch:
+    def of(cls, kind: BatchKind, ts: int, phase: Phase, t: int, /, **columns: object) -> Batch:
         """A batch from column values; absent columns are zero.
 
         Raises:
@@ -188,4 +188,4 @@ class Batch:
 def _unpack_header(data: bytes) -> tuple[bytes, int, int, int, int, int, int, int]:
     if len(data) < _HEADER.size:
         raise StateConflict("batch.format", "a batch frame is cut short", found=f"{len(data)} bytes")
-    return _HEADER.unpack_from(data)  # type: ignore[return-value]
+    return _HEADER.unpack_from(data)

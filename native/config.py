@@ -75,8 +75,13 @@ class RiskLimits:
 
 @dataclass(frozen=True, slots=True)
 class KernelConfig:
-    """``participation`` is a fraction of the bar's volume at RATE_SCALE; ``slippage_ticks`` ticks of ``tick``
-    (PRICE_SCALE); ``forbidden`` instrument indices that may not be bought."""
+    """The account, its venue and its limits.
+
+    ``on_insufficient_cash``: a buy that the cash does not pay for is cut to the lots that it does, refused,
+    or (``overdraft``, for parity studies) paid on credit without interest. ``participation`` is a fraction of
+    the bar's volume at RATE_SCALE, ``slippage_ticks`` counts ticks of ``tick`` (PRICE_SCALE), ``forbidden``
+    holds instrument indices that may not be bought.
+    """
 
     cash_micro: int
     rules: RuleTables
@@ -84,7 +89,7 @@ class KernelConfig:
     fill_at: FillAt = "open"
     decide: Literal["after_close", "before_close"] = "after_close"
     locked: Literal["by_side", "by_target"] = "by_side"
-    on_insufficient_cash: Literal["reduce", "reject"] = "reduce"
+    on_insufficient_cash: Literal["reduce", "reject", "overdraft"] = "reduce"
     participation: int | None = None
     slippage_ticks: int = 0
     tick: int = 100
@@ -94,8 +99,8 @@ class KernelConfig:
 
     def __post_init__(self) -> None:
         if self.participation is not None and self.fill_at == "open":
-            raise UsageError("kernel.participation", "participation needs the bar's volume, unknown at the open",
-                             expected="fill at close or vwap", found="open")
+            raise UsageError("kernel.participation", "participation needs the bar's volume",
+                             expected="fill at close or vwap", found="open, where it is unknown")
         if self.cash_micro < 0:
             raise UsageError("kernel.cash", "initial cash is negative", found=str(self.cash_micro))
 

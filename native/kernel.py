@@ -48,6 +48,7 @@ __all__ = [
     "IntentKind",
     "Kernel",
     "KernelConfig",
+    "LedgerKind",
     "Market",
     "OrderEvent",
     "OrderState",
@@ -64,6 +65,7 @@ __all__ = [
 
 KERNEL_HASH: str = native.KERNEL_HASH
 Reason: Any = native.Reason
+LedgerKind: Any = native.LedgerKind
 OrderState: Any = native.OrderState
 OrderEvent: Any = native.OrderEvent
 Columns = dict[str, NDArray[Any]]
@@ -92,12 +94,12 @@ class Kernel:
                                     expected=self.market.content_hash, found=batch.market_hash)
             commands = self._core.step_slice(batch.t, int(batch.phase))
         elif batch.kind is BatchKind.CONTROL:
-            columns = batch.columns
-            commands = self._core.step_control(batch.ts, int(columns["kind"][0]), int(columns["value"][0]), batch.note)
+            kind, value = batch.columns["kind"][0], batch.columns["value"][0]
+            commands = self._core.step_control(int(kind), int(value), batch.note)
         elif batch.kind is BatchKind.INTENTS:
-            commands = self._core.step_intents(batch.ts, dict(batch.columns))
+            commands = self._core.step_intents(dict(batch.columns))
         elif batch.kind is BatchKind.REPORTS:
-            commands = self._core.step_reports(batch.ts, dict(batch.columns))
+            commands = self._core.step_reports(dict(batch.columns))
         else:
             raise InvariantBroken("kernel.input", "commands are not an input of the kernel")
         return _batch(BatchKind.COMMANDS, batch.ts, batch.phase, batch.t, commands)
@@ -130,27 +132,30 @@ class Kernel:
         return bool(self._core.paused)
 
     def positions(self) -> Columns:
-        """instrument, quantity, sellable, cost (micro-yuan with buying fees, of what is held), price (mark)."""
+        """instrument, quantity, sellable, cost (micro-yuan of what is held, buying fees included), price."""
         return dict(self._core.positions())
 
     def position_history(self) -> Columns:
-        """Positions at the last session of each month and of the market: row, instrument, quantity, cost, price."""
+        """At the last session of each month and of the market: row, instrument, quantity, cost, price."""
         return dict(self._core.position_history())
 
     def orders(self) -> Columns:
-        """order_id, row, ts, instrument, side, quantity, filled, price, state, reason, target_weight (-1: none), tag."""
+        """order_id, row, ts, instrument, side, wanted, quantity, filled, price (0: market), state, reason,
+        target_weight (-1: none), tag. ``wanted`` was asked for, ``quantity`` sent after lots and cash."""
         return dict(self._core.orders())
 
     def fills(self) -> Columns:
-        """row, ts, order_id, instrument, side, quantity, price, notional, commission, stamp, transfer, reason."""
+        """row, ts, order_id, instrument, side, quantity, price, notional, commission, stamp, transfer, reason
+        (REDUCED_TO_CASH if the order was cut)."""
         return dict(self._core.fills())
 
     def ledger(self) -> Columns:
-        """row, kind (LedgerKind), instrument (-1: none), amount (micro-yuan, + into cash or receivable), order_id."""
+        """row, kind (LedgerKind), instrument (-1: none), amount (micro-yuan, + what we gain), quantity,
+        order_id (0: none). DIVIDEND books the receivable, DIVIDEND_PAID moves it into cash."""
         return dict(self._core.ledger())
 
     def names(self) -> Columns:
-        """Per instrument ever held: instrument, pnl (after fees, with dividends), traded, holding_days (sessions)."""
+        """Per instrument ever held: instrument, pnl (after fees, with dividends), traded, holding_days."""
         return dict(self._core.names())
 
     def nav_history(self) -> Columns:
@@ -178,7 +183,7 @@ class Kernel:
 
 
 class SimVenue:
-    """The simulated exchange: rests orders, matches them at the fill instant, expires the rest at the close."""
+    """The simulated exchange: rests orders and at their fill instant fills them or lets them expire."""
 
     def __init__(self, config: KernelConfig, market: Market) -> None:
         self.config, self.market = config, market
@@ -191,16 +196,14 @@ class SimVenue:
 
     def poll(self, slice: Batch | None) -> Batch:
         """Reports of what was submitted and, at a slice, of what it matched; None drains the same instant."""
-        if slice is not None:
-            reports = self._core.poll(slice.t, int(slice.phase))
-        else:
-            reports = self._core.drain()
+        core = self._core
+        reports = core.drain() if slice is None else core.poll(slice.t, int(slice.phase))
         t, phase = self._core.now
         ts = self.market.instant(t, Phase(phase)) if t >= 0 else 0
         return _batch(BatchKind.REPORTS, ts, Phase(phase), t, reports)
 
     def open_state(self) -> Columns:
-        """Orders resting at the venue: order_id, instrument, side, quantity, filled, price."""
+        """Orders resting at the venue, in the columns of a command."""
         return dict(self._core.open_state())
 
     def snapshot(self) -> bytes:
@@ -214,7 +217,8 @@ class SimVenue:
         return venue
 
 
-def construct(plan: ConstructConfig, scores: NDArray[np.float64], eligible: NDArray[np.bool_], kernel: Kernel) -> Batch:
+def construct(plan: ConstructConfig, scores: NDArray[np.float64], eligible: NDArray[np.bool_],
+              kernel: Kernel) -> Batch:
     """Target weights from one row of scores [S] (NaN = unknown, never chosen; ties: lower index first).
 
     Held names that leave get an explicit zero. The batch carries the kernel's present instant.

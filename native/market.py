@@ -41,25 +41,25 @@ class Market:
         )  # fmt: skip
 
     @classmethod
-    def from_arrays(cls, *, sessions: Array, instants: Array, open: Array, high: Array, low: Array, close: Array,
-                    pre_close: Array, limit_up: Array, limit_down: Array, vwap: Array, volume: Array,
-                    flags: Array, actions: Mapping[str, Array] | None = None) -> Market:
+    def from_arrays(cls, *, sessions: Array, instants: Array, open: Array, high: Array, low: Array,
+                    close: Array, pre_close: Array, limit_up: Array, limit_down: Array, vwap: Array,
+                    volume: Array, flags: Array, actions: Mapping[str, Array] | None = None) -> Market:
         """Checks shapes, types and layout; copies nothing.
 
         Raises:
             UsageError: an array of another shape or dtype, not C-contiguous, or actions out of order.
         """
-        T, S = close.shape
-        panel = dict(open=open, high=high, low=low, close=close, pre_close=pre_close, limit_up=limit_up,
-                     limit_down=limit_down, vwap=vwap, volume=volume)
-        arrays = {k: _checked(k, v, "i8", (T, S)) for k, v in panel.items()}
-        arrays["flags"] = _checked("flags", flags, "u4", (T, S))
-        arrays["sessions"] = _checked("sessions", sessions, "i4", (T,))
-        arrays["instants"] = _checked("instants", instants, "i8", (T, 4))
+        shape = close.shape
+        panel = {"open": open, "high": high, "low": low, "close": close, "pre_close": pre_close,
+                 "limit_up": limit_up, "limit_down": limit_down, "vwap": vwap, "volume": volume}
+        arrays = {k: _checked(k, v, "i8", shape) for k, v in panel.items()}
+        arrays["flags"] = _checked("flags", flags, "u4", shape)
+        arrays["sessions"] = _checked("sessions", sessions, "i4", shape[:1])
+        arrays["instants"] = _checked("instants", instants, "i8", (shape[0], 4))
         given = actions or {}
         count = len(given.get("ex_index", ()))
         columns = {k: _checked(k, given.get(k, np.zeros(0, d)), d, (count,)) for k, d in ACTIONS.items()}
-        _check_actions(columns, T, S)
+        _check_actions(columns, *shape)
         return cls(arrays, columns)
 
     def instant(self, t: int, phase: Phase) -> int:
@@ -87,10 +87,11 @@ def _checked(name: str, array: Array, dtype: str, shape: tuple[int, ...]) -> Arr
     return array
 
 
-def _check_actions(columns: Mapping[str, Array], T: int, S: int) -> None:
+def _check_actions(columns: Mapping[str, Array], sessions: int, instruments: int) -> None:
     ex, instrument = columns["ex_index"].astype("i8"), columns["instrument"].astype("i8")
     if len(ex) == 0:
         return
-    key = ex * S + instrument
-    if ex.min() < 0 or ex.max() >= T or instrument.min() < 0 or instrument.max() >= S or (np.diff(key) < 0).any():
-        raise UsageError("market.actions", "corporate actions must lie in the panel, sorted by (ex_index, instrument)")
+    inside = min(ex.min(), instrument.min()) >= 0 and ex.max() < sessions and instrument.max() < instruments
+    if not inside or (np.diff(ex * instruments + instrument) < 0).any():
+        raise UsageError("market.actions", "corporate actions cannot be used as they are",
+                         expected="inside the panel, sorted by (ex_index, instrument)")

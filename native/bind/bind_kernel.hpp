@@ -1,0 +1,19 @@
+#pragma once
+#include <nanobind/nanobind.h>
+
+#include "quant/kernel/kernel.hpp"
+
+namespace quant {
+
+nanobind::dict commands_to_columns(const Commands& commands);
+nanobind::dict intents_to_columns(const std::vector<Intent>& intents);
+KernelConfig read_config(nanobind::handle config);
+
+void bind_errors(nanobind::module_& m);
+void bind_enums(nanobind::module_& m);
+void bind_market(nanobind::module_& m);
+void bind_kernel_class(nanobind::module_& m);
+void bind_venue(nanobind::module_& m);
+void bind_session(nanobind::module_& m);
+
+}  // namespace quant

@@ -1,0 +1,134 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "quant/market/messages.hpp"
+#include "quant/market/rules.hpp"
+
+namespace quant {
+
+enum class LedgerKind : uint8_t {
+  kDeposit = 0,
+  kTrade = 1,
+  kCommission = 2,
+  kStamp = 3,
+  kTransfer = 4,
+  kDividend = 5,      // booked on the ex-date as a receivable
+  kDividendPaid = 6,  // receivable becomes cash
+  kBonus = 7,         // new shares, no money
+};
+
+// Amounts in micro-yuan, + increases what we own; kDividendPaid moves money and counts once (in kDividend).
+struct LedgerEntry {
+  int32_t row = 0;
+  LedgerKind kind = LedgerKind::kDeposit;
+  int32_t instrument = -1;
+  int64_t amount = 0;
+  int64_t quantity = 0;
+  int64_t order_id = 0;
+  template <class A>
+  void fields(A& a) {
+    a(row, kind, instrument, amount, quantity, order_id);
+  }
+};
+
+// One name ever touched. `locked` shares were bought today and cannot be sold yet (T+1).
+struct Position {
+  int32_t instrument = 0;
+  int64_t quantity = 0;
+  int64_t locked = 0;
+  int64_t open_sell = 0;
+  int64_t open_buy = 0;
+  int64_t mark = 0;    // last price used for valuation
+  int64_t cost = 0;    // of what is held, buying fees included
+  int64_t pnl = 0;     // price gains and dividends minus fees, since the start
+  int64_t traded = 0;  // two-sided notional since the start
+  int32_t sessions_held = 0;
+  int64_t sellable() const { return quantity - locked - open_sell; }
+  template <class A>
+  void fields(A& a) {
+    a(instrument, quantity, locked, open_sell, open_buy, mark, cost, pnl, traded, sessions_held);
+  }
+};
+
+struct Receivable {
+  int32_t pay_row = 0;
+  int32_t instrument = 0;
+  int64_t amount = 0;
+  template <class A>
+  void fields(A& a) {
+    a(pay_row, instrument, amount);
+  }
+};
+
+// Totals since the start; each is summed on its own, so that the identity in check() has two sides.
+struct Totals {
+  int64_t deposits = 0;
+  int64_t price_pnl = 0;
+  int64_t dividends = 0;
+  int64_t fees = 0;   // commission and transfer fee
+  int64_t taxes = 0;  // stamp duty
+  int64_t traded = 0;
+  template <class A>
+  void fields(A& a) {
+    a(deposits, price_pnl, dividends, fees, taxes, traded);
+  }
+};
+
+// Cash, positions and what is owed to us, in exact integers.
+class Ledger {
+ public:
+  Ledger(int32_t instruments, int64_t cash);
+
+  int64_t cash() const { return cash_; }
+  int64_t available() const { return cash_ - reserved_; }
+  int64_t reserved() const { return reserved_; }
+  int64_t receivable() const { return receivable_; }
+  int64_t market_value() const { return market_value_; }
+  int64_t nav() const;
+  const Totals& totals() const { return totals_; }
+  const std::vector<LedgerEntry>& entries() const { return entries_; }
+  const std::vector<Position>& positions() const { return positions_; }
+  const std::vector<int32_t>& held() const { return held_; }  // slots, by ascending instrument
+
+  const Position* find(int32_t instrument) const;
+  Position& touch(int32_t instrument);
+  Position& at(int32_t slot) { return positions_[static_cast<size_t>(slot)]; }
+
+  void reserve(int64_t amount);
+  void settle_t1();                   // a new day: everything held can be sold
+  void pay_receivables(int32_t row);  // dividends due by this row become cash
+  // Entitlement of what was held before the ex-date; `reference` is the ex-reference price, 0 = compute it.
+  void book_action(int32_t row, int32_t pay_row, int32_t instrument, int64_t cash_per_share,
+                   int64_t bonus_ratio, int64_t reference);
+  void mark(Position& position, int64_t price);
+  void fill(int32_t row, int64_t order_id, Position& position, int8_t side, int64_t quantity, int64_t price,
+            const Fees& fees, bool locks);
+  // Raises InvariantBroken unless cash + positions + receivable + fees + taxes = deposits + gains, exactly.
+  void check() const;
+
+  template <class A>
+  void fields(A& a) {
+    a(cash_, reserved_, receivable_, market_value_, totals_, entries_, positions_, slot_of_, held_,
+      receivables_);
+  }
+
+ private:
+  void record(int32_t row, LedgerKind kind, int32_t instrument, int64_t amount, int64_t quantity,
+              int64_t order_id);
+  void hold(const Position& position);
+  void drop(const Position& position);
+
+  int64_t cash_ = 0;
+  int64_t reserved_ = 0;
+  int64_t receivable_ = 0;
+  int64_t market_value_ = 0;
+  Totals totals_;
+  std::vector<LedgerEntry> entries_;
+  std::vector<Position> positions_;
+  std::vector<int32_t> slot_of_;
+  std::vector<int32_t> held_;
+  std::vector<Receivable> receivables_;
+};
+
+}  // namespace quant

@@ -1,0 +1,59 @@
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "quant/market/market.hpp"
+#include "quant/market/messages.hpp"
+
+// Dated lot rules, fees and fill prices: looked up by (session row, board), never constants.
+namespace quant {
+
+struct LotRule {
+  int64_t buy_min = 1, buy_step = 1, sell_step = 1, odd_lot_sell = 1, max_order = 1, settlement_days = 0;
+};
+
+struct FeeRule {
+  int64_t commission = 0, stamp_buy = 0, stamp_sell = 0, transfer = 0, commission_min = 0;
+};
+
+template <class Rule>
+struct DatedTable {
+  int32_t sessions = 0;
+  uint32_t boards = 0;
+  std::vector<Rule> rows;  // [T, B]
+  const Rule& at(int32_t t, uint32_t board) const { return rows[static_cast<size_t>(t) * boards + board]; }
+};
+
+// The largest legal buy quantity <= wanted, 0 if none.
+int64_t floor_buy(int64_t wanted, const LotRule& rule);
+// The largest legal sell quantity <= min(wanted, sellable) of `held` shares; a whole position may be odd.
+int64_t floor_sell(int64_t wanted, int64_t sellable, int64_t held, const LotRule& rule);
+bool legal_buy(int64_t quantity, const LotRule& rule);
+bool legal_sell(int64_t quantity, int64_t held, const LotRule& rule);
+
+struct Fees {
+  int64_t commission = 0, stamp = 0, transfer = 0;
+  int64_t total() const { return commission + stamp + transfer; }
+};
+
+// Fees of an order with this cumulative notional; each component rounded half up to `unit` micro-yuan.
+Fees fees_of(int64_t notional, int8_t side, const FeeRule& rule, int64_t unit);
+
+enum class FillAt : uint8_t { kOpen = 0, kClose = 1, kVwap = 2 };
+
+struct FillRule {
+  FillAt at = FillAt::kOpen;
+  bool by_target = false;
+  int64_t participation = -1;  // of the bar's volume at kRateScale, -1 = unlimited
+  int64_t slippage = 0;        // in price units
+  Phase phase() const { return at == FillAt::kOpen ? Phase::kOpen : Phase::kClose; }
+};
+
+// The price the bar offers before slippage, 0 = none; known from the fill phase on.
+int64_t bar_price(const Market& market, int32_t t, int32_t i, const FillRule& rule);
+// With slippage against the trader, never through a price limit.
+int64_t fill_price(const Market& market, int32_t t, int32_t i, int8_t side, const FillRule& rule);
+// Why the order cannot trade at this bar, NONE if it can.
+Reason blocked(const Market& market, int32_t t, const Command& order, const FillRule& rule);
+
+}  // namespace quant

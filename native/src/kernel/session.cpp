@@ -1,0 +1,130 @@
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "quant/kernel/kernel.hpp"
+#include "quant/prim/wide.hpp"
+
+namespace quant {
+namespace {
+
+unsigned month_of(int32_t session) {
+  const std::chrono::sys_days day{std::chrono::days{session}};
+  return static_cast<unsigned>(std::chrono::year_month_day{day}.month());
+}
+
+// Folds one position into the session's 64-bit mix (docs/kernel.md): cheap, and any difference shows.
+uint64_t fold(uint64_t mix, int64_t value) {
+  mix = (mix ^ static_cast<uint64_t>(value)) * 0x9e3779b97f4a7c15u;
+  return mix ^ (mix >> 32);
+}
+
+}  // namespace
+
+void Kernel::open_session(int32_t t, Commands& out) {
+  if (!closed_) {  // a venue that never answered: its orders of the day are void
+    for (Order& order : orders_) {
+      if (!is_final(order.state)) advance(order, OrderEvent::EXPIRE, Reason::VENUE_SILENT);
+    }
+    waiting_.clear();
+    close_session();
+  }
+  row_ = t;
+  phase_ = Phase::kPreopen;
+  closed_ = false;
+  opened_ = ledger_.totals();
+  ledger_.settle_t1();
+  book_actions();
+  ledger_.pay_receivables(t);
+  ledger_.check();
+  const std::vector<Intent> pending = std::exchange(pending_, {});
+  convert(pending, out);
+}
+
+void Kernel::book_actions() {
+  const CorporateActions& actions = market_.actions;
+  while (next_action_ < actions.size && actions.ex_index[next_action_] < row_) ++next_action_;
+  for (; next_action_ < actions.size && actions.ex_index[next_action_] == row_; ++next_action_) {
+    const size_t k = next_action_;
+    const int32_t i = actions.instrument[k];
+    const Position* position = ledger_.find(i);
+    if (position == nullptr || position->quantity == 0) continue;
+    ledger_.book_action(row_, actions.pay_index[k], i, actions.cash_per_share[k], actions.bonus_ratio[k],
+                        market_.pre_close[market_.at(row_, i)]);
+    session_(Mark::kAction, i, actions.pay_index[k] > row_, actions.cash_per_share[k],
+             actions.bonus_ratio[k]);
+  }
+}
+
+// What an input may have made possible: waiting buys once their price is known and all sells are done, and
+// the end of the session once no order is open.
+void Kernel::settle(Commands& out) {
+  if (closed_) return;
+  if (phase_ >= config_.fill.phase() && open_sells_ == 0 && !waiting_.empty()) release_buys(out);
+  if (phase_ == Phase::kClose && open_orders_ == 0) close_session();
+}
+
+void Kernel::close_session() {
+  mark_to_close();
+  ledger_.check();
+  const int64_t nav = ledger_.nav();
+  const Totals& totals = ledger_.totals();
+  const int64_t fees = totals.fees + totals.taxes - opened_.fees - opened_.taxes;
+  nav_history_.push_back({row_, market_.sessions[row_], nav, ledger_.cash(), ledger_.market_value(),
+                          ledger_.receivable(), fees, totals.traded - opened_.traded,
+                          static_cast<int64_t>(ledger_.held().size())});
+  check_breakers(nav);
+  uint64_t mix = 0;
+  const bool record = month_ends();
+  for (const int32_t slot : ledger_.held()) {
+    const Position& p = ledger_.at(slot);
+    for (const int64_t value : {int64_t{p.instrument}, p.quantity, p.locked, p.mark, p.cost})
+      mix = fold(mix, value);
+    if (record) position_history_.push_back({row_, p.instrument, p.quantity, p.cost, p.mark});
+  }
+  session_(Mark::kEnd, market_.sessions[row_], ledger_.cash(), ledger_.market_value(), ledger_.receivable(),
+           nav, totals.fees, totals.taxes, totals.price_pnl, totals.dividends,
+           static_cast<int64_t>(ledger_.held().size()), mix, halted_, paused_);
+  Sha256 state;
+  state.update(head_.data(), head_.size());
+  state.update(session_.bytes().data(), session_.bytes().size());
+  head_ = state.finish();
+  chain_.push_back({market_.sessions[row_], head_});
+  session_.clear();
+  closed_ = true;
+}
+
+void Kernel::mark_to_close() {
+  for (const int32_t slot : ledger_.held()) {
+    Position& position = ledger_.at(slot);
+    ++position.sessions_held;
+    const int64_t price = market_.close[market_.at(row_, position.instrument)];
+    if (price > 0) ledger_.mark(position, price);
+  }
+}
+
+void Kernel::check_breakers(int64_t nav) {
+  peak_ = std::max(peak_, nav);
+  const Reason reason = breaker(nav, previous_nav_, peak_, config_.limits);
+  previous_nav_ = nav;
+  if (reason != Reason::NONE && !halted_) halt(reason, nullptr);
+}
+
+void Kernel::halt(Reason reason, Commands* out) {
+  halted_ = true;
+  session_(Mark::kHalt, reason);
+  if (out == nullptr) return;
+  for (const int64_t id : std::exchange(waiting_, {})) advance(order(id), OrderEvent::CANCEL, Reason::HALTED);
+  for (Order& open : orders_) {
+    if (is_final(open.state) || open.state == OrderState::CANCELLING) continue;
+    advance(open, OrderEvent::CANCEL_REQUEST, Reason::HALTED);
+    out->push_back({open.id, Action::kCancel, open.instrument, open.side, open.remaining(), open.price,
+                    open.tif, open.target});
+  }
+}
+
+bool Kernel::month_ends() const {
+  return row_ + 1 == market_.T || month_of(market_.sessions[row_]) != month_of(market_.sessions[row_ + 1]);
+}
+
+}  // namespace quant

@@ -1,0 +1,145 @@
+#include "quant/ledger/ledger.hpp"
+
+#include <algorithm>
+
+#include "quant/prim/wide.hpp"
+
+namespace quant {
+
+Ledger::Ledger(int32_t instruments, int64_t cash)
+    : cash_(cash), slot_of_(static_cast<size_t>(instruments), -1) {
+  totals_.deposits = cash;
+  record(0, LedgerKind::kDeposit, -1, cash, 0, 0);
+}
+
+int64_t Ledger::nav() const { return add(add(cash_, market_value_), receivable_); }
+
+const Position* Ledger::find(int32_t instrument) const {
+  const int32_t slot = slot_of_[static_cast<size_t>(instrument)];
+  return slot < 0 ? nullptr : &positions_[static_cast<size_t>(slot)];
+}
+
+Position& Ledger::touch(int32_t instrument) {
+  int32_t& slot = slot_of_[static_cast<size_t>(instrument)];
+  if (slot < 0) {
+    slot = static_cast<int32_t>(positions_.size());
+    positions_.emplace_back().instrument = instrument;
+  }
+  return positions_[static_cast<size_t>(slot)];
+}
+
+void Ledger::reserve(int64_t amount) { reserved_ = add(reserved_, amount); }
+
+void Ledger::settle_t1() {
+  for (const int32_t slot : held_) at(slot).locked = 0;
+}
+
+void Ledger::pay_receivables(int32_t row) {
+  for (const Receivable& due : receivables_) {
+    if (due.pay_row > row) continue;
+    cash_ = add(cash_, due.amount);
+    receivable_ = sub(receivable_, due.amount);
+    record(row, LedgerKind::kDividendPaid, due.instrument, due.amount, 0, 0);
+  }
+  std::erase_if(receivables_, [&](const Receivable& due) { return due.pay_row <= row; });
+}
+
+void Ledger::book_action(int32_t row, int32_t pay_row, int32_t instrument, int64_t cash_per_share,
+                         int64_t bonus_ratio, int64_t reference) {
+  Position& position = touch(instrument);
+  if (cash_per_share > 0) {
+    const int64_t amount = mul(position.quantity, cash_per_share);
+    position.pnl = add(position.pnl, amount);
+    totals_.dividends = add(totals_.dividends, amount);
+    receivable_ = add(receivable_, amount);
+    receivables_.push_back({std::max(pay_row, row), instrument, amount});
+    record(row, LedgerKind::kDividend, instrument, amount, 0, 0);
+  }
+  const int64_t bonus = mul_div(position.quantity, bonus_ratio, kRatioScale);
+  if (reference == 0) {  // no quote on the ex-date: the theoretical ex-price, rounded half up to the cent
+    const int64_t cent = kPriceScale / 100;
+    const int64_t before = std::max<int64_t>(position.mark - cash_per_share / kMicrosPerPrice, 0);
+    reference = mul(mul_div_half_up(before, kRatioScale, mul(add(kRatioScale, bonus_ratio), cent)), cent);
+  }
+  if (bonus > 0) {
+    const int64_t value = notional_micros(position.mark, bonus);
+    position.quantity = add(position.quantity, bonus);
+    position.pnl = add(position.pnl, value);
+    totals_.price_pnl = add(totals_.price_pnl, value);
+    market_value_ = add(market_value_, value);
+    record(row, LedgerKind::kBonus, instrument, 0, bonus, 0);
+  }
+  mark(position, reference);
+}
+
+void Ledger::mark(Position& position, int64_t price) {
+  if (price == position.mark) return;
+  const int64_t gain = notional_micros(price - position.mark, position.quantity);
+  position.pnl = add(position.pnl, gain);
+  totals_.price_pnl = add(totals_.price_pnl, gain);
+  market_value_ = add(market_value_, gain);
+  position.mark = price;
+}
+
+void Ledger::fill(int32_t row, int64_t order_id, Position& position, int8_t side, int64_t quantity,
+                  int64_t price, const Fees& fees, bool locks) {
+  if (side == kSell && quantity > position.quantity) {
+    broken("ledger.short", "a fill sells more shares than are held");
+  }
+  const int64_t notional = notional_micros(price, quantity);
+  const int64_t before = position.quantity;
+  if (before == 0) position.mark = price;
+  const int64_t gain = notional_micros(side * (position.mark - price), quantity);
+  const int64_t paid = side * notional + fees.total();
+  cash_ = sub(cash_, paid);
+  position.quantity += side * quantity;
+  position.cost += side == kBuy ? paid : -mul_div(position.cost, quantity, before);
+  position.pnl = add(position.pnl, gain - fees.total());
+  position.traded = add(position.traded, notional);
+  totals_.price_pnl = add(totals_.price_pnl, gain);
+  totals_.fees = add(totals_.fees, fees.commission + fees.transfer);
+  totals_.taxes = add(totals_.taxes, fees.stamp);
+  totals_.traded = add(totals_.traded, notional);
+  market_value_ = add(market_value_, notional_micros(side * position.mark, quantity));
+  if (side == kBuy && locks) position.locked += quantity;
+  if (before == 0) hold(position);
+  if (position.quantity == 0) drop(position);
+  record(row, LedgerKind::kTrade, position.instrument, -side * notional, side * quantity, order_id);
+  if (fees.commission)
+    record(row, LedgerKind::kCommission, position.instrument, -fees.commission, 0, order_id);
+  if (fees.stamp) record(row, LedgerKind::kStamp, position.instrument, -fees.stamp, 0, order_id);
+  if (fees.transfer) record(row, LedgerKind::kTransfer, position.instrument, -fees.transfer, 0, order_id);
+}
+
+void Ledger::check() const {
+  int64_t value = 0, owed = 0;
+  for (const int32_t slot : held_) {
+    const Position& position = positions_[static_cast<size_t>(slot)];
+    value = add(value, notional_micros(position.mark, position.quantity));
+  }
+  for (const Receivable& due : receivables_) owed = add(owed, due.amount);
+  const int64_t owned = add(add(add(add(cash_, value), owed), totals_.fees), totals_.taxes);
+  const int64_t earned = add(add(totals_.deposits, totals_.price_pnl), totals_.dividends);
+  if (owned != earned || value != market_value_ || owed != receivable_) {
+    broken("ledger.conservation",
+           "cash + positions + receivable + fees + taxes differ from deposits + gains by " +
+               std::to_string(owned - earned) + " micro-yuan");
+  }
+}
+
+void Ledger::record(int32_t row, LedgerKind kind, int32_t instrument, int64_t amount, int64_t quantity,
+                    int64_t order_id) {
+  entries_.push_back({row, kind, instrument, amount, quantity, order_id});
+}
+
+void Ledger::hold(const Position& position) {
+  const auto less = [&](int32_t slot, int32_t instrument) { return at(slot).instrument < instrument; };
+  const auto place = std::lower_bound(held_.begin(), held_.end(), position.instrument, less);
+  held_.insert(place, slot_of_[static_cast<size_t>(position.instrument)]);
+}
+
+void Ledger::drop(const Position& position) {
+  held_.erase(std::find(held_.begin(), held_.end(), slot_of_[static_cast<size_t>(position.instrument)]));
+}
+
+}  // namespace quant

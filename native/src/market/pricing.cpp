@@ -1,0 +1,49 @@
+#include <algorithm>
+
+#include "quant/market/rules.hpp"
+
+namespace quant {
+
+int64_t bar_price(const Market& market, int32_t t, int32_t i, const FillRule& rule) {
+  const size_t cell = market.at(t, i);
+  switch (rule.at) {
+    case FillAt::kOpen:
+      return market.open[cell];
+    case FillAt::kClose:
+      return market.close[cell];
+    case FillAt::kVwap:
+      return market.vwap[cell];
+  }
+  return 0;
+}
+
+int64_t fill_price(const Market& market, int32_t t, int32_t i, int8_t side, const FillRule& rule) {
+  const size_t cell = market.at(t, i);
+  const int64_t base = bar_price(market, t, i, rule);
+  if (base == 0 || rule.slippage == 0) return base;
+  int64_t price = std::max<int64_t>(base + side * rule.slippage, 1);
+  if ((market.flags[cell] & kNoLimit) == 0) {
+    if (market.limit_up[cell] > 0) price = std::min(price, std::max(market.limit_up[cell], base));
+    if (market.limit_down[cell] > 0) price = std::max(price, std::min(market.limit_down[cell], base));
+  }
+  return price;
+}
+
+Reason blocked(const Market& market, int32_t t, const Command& order, const FillRule& rule) {
+  const size_t cell = market.at(t, order.instrument);
+  const uint32_t flags = market.flags[cell];
+  if (flags & kSuspended) return Reason::SUSPENDED;
+  const int64_t price = bar_price(market, t, order.instrument, rule);
+  if ((flags & kTrading) == 0 || price == 0) return Reason::NO_BAR;
+  if ((flags & kNoLimit) == 0) {
+    const bool targeted = rule.by_target && order.target != Target::kNone;
+    const bool upward = targeted ? order.target == Target::kHold : order.side == kBuy;
+    if (upward && market.limit_up[cell] > 0 && price >= market.limit_up[cell]) return Reason::LIMIT_UP;
+    if (!upward && market.limit_down[cell] > 0 && price <= market.limit_down[cell]) return Reason::LIMIT_DOWN;
+  }
+  const int64_t paid = fill_price(market, t, order.instrument, order.side, rule);
+  if (order.price > 0 && order.side * (paid - order.price) > 0) return Reason::LIMIT_PRICE;
+  return Reason::NONE;
+}
+
+}  // namespace quant

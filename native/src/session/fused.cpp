@@ -1,0 +1,73 @@
+#include "quant/session/fused.hpp"
+
+namespace quant {
+namespace {
+
+class Loop {
+ public:
+  Loop(Kernel& kernel, SimVenue& venue) : kernel_(kernel), venue_(venue) {}
+
+  void slice(int32_t t, Phase phase) {
+    kernel_.on_slice(t, phase, commands_);
+    submit();
+    venue_.poll(t, phase, reports_);
+    answer();
+  }
+
+  void decide(const std::vector<Intent>& intents) {
+    kernel_.on_intents(intents, commands_);
+    submit();
+    venue_.drain(reports_);
+    answer();
+  }
+
+ private:
+  void submit() {
+    venue_.submit(commands_);
+    commands_.clear();
+  }
+
+  // Until the venue has nothing more to say at this instant.
+  void answer() {
+    while (!reports_.empty()) {
+      kernel_.on_reports(reports_, commands_);
+      reports_.clear();
+      submit();
+      venue_.drain(reports_);
+    }
+  }
+
+  Kernel& kernel_;
+  SimVenue& venue_;
+  Commands commands_;
+  std::vector<Report> reports_;
+};
+
+}  // namespace
+
+void run_fused(Kernel& kernel, SimVenue& venue, const ConstructPlan& plan, const Decisions& decisions,
+               int32_t first, int32_t last, bool before_close) {
+  Loop loop(kernel, venue);
+  const auto width = static_cast<size_t>(kernel.market().S);
+  size_t next = 0;
+  const auto count = static_cast<size_t>(decisions.count);
+  while (next < count && decisions.rows[next] < first) ++next;
+  for (int32_t t = first; t <= last; ++t) {
+    const bool decides = next < count && decisions.rows[next] == t;
+    const auto decide = [&] {
+      loop.decide(
+          construct(plan, decisions.scores + next * width, decisions.eligible + next * width, kernel));
+      ++next;
+    };
+    loop.slice(t, Phase::kPreopen);
+    loop.slice(t, Phase::kOpen);
+    if (before_close && decides) {
+      loop.slice(t, Phase::kDecide);
+      decide();
+    }
+    loop.slice(t, Phase::kClose);
+    if (!before_close && decides) decide();
+  }
+}
+
+}  // namespace quant
