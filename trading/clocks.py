@@ -1,0 +1,73 @@
+"""Clocks. The only module that reads the wall clock or sleeps."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quant.core.market.calendar import calendar
+from quant.core.time import from_epoch_days, show_instant, utc_now
+from quant.native.batch import Phase
+from quant.research.schedule import decision_rows
+from quant.trading.ports import Ns, SessionPlan
+
+if TYPE_CHECKING:
+    from quant.native.market import Market
+
+
+def wall_time() -> str:
+    """The present instant as ISO 8601 UTC: for stamps that people read, never for decisions."""
+    return show_instant(utc_now())
+
+
+def session_phases(decide: str) -> tuple[Phase, ...]:
+    """The instants of a session that a kernel sees, in order."""
+    if decide == "before_close":
+        return Phase.PREOPEN, Phase.OPEN, Phase.DECIDE, Phase.CLOSE
+    return Phase.PREOPEN, Phase.OPEN, Phase.CLOSE
+
+
+class ReplayClock:
+    """The instants of a recorded market, as fast as they can be worked off.
+
+    ``rows`` are the market rows with a decision; None takes them from the plan's rebalance rule. ``last``
+    ends the replay after that row. ``pace`` seconds pass between two sessions, to watch a replay.
+    """
+
+    def __init__(
+        self,
+        market: Market,
+        rows: NDArray[np.int32] | None = None,
+        *,
+        last: int | None = None,
+        pace: float = 0.0,
+    ) -> None:
+        self._market, self._rows, self._pace = market, rows, pace
+        self._last = market.T - 1 if last is None else last
+
+    def steps(self, plan: SessionPlan, after: Ns) -> Iterator[tuple[Ns, bool]]:
+        rows = plan_rows(plan, self._market) if self._rows is None else self._rows
+        deciding = set(rows.tolist())
+        phases = session_phases(plan.decide)
+        decision = Phase.DECIDE if plan.decide == "before_close" else Phase.CLOSE
+        for t in range(self._last + 1):
+            for phase in phases:
+                ts = self._market.instant(t, phase)
+                if ts > after:
+                    yield ts, phase is decision and t in deciding
+            if self._pace and self._market.instant(t, Phase.CLOSE) > after:
+                time.sleep(self._pace)
+
+
+def plan_rows(plan: SessionPlan, market: Market) -> NDArray[np.int32]:
+    """Market rows on which the plan decides, ascending."""
+    sessions = [from_epoch_days(int(day)) for day in market.arrays["sessions"]]
+    if not sessions:
+        return np.zeros(0, np.int32)
+    dates = calendar(plan.calendar)
+    following = dates.next(sessions[-1]) if sessions[-1] < dates.last else None
+    return decision_rows(sessions, plan.rebalance.every, plan.rebalance.on, following)

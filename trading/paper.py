@@ -1,0 +1,219 @@
+"""A paper session: a deployment's plan over a replayed market, at the simulated exchange, day by day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quant.core.errors import QuantError
+from quant.core.money import MONEY_SCALE
+from quant.trading.clocks import ReplayClock, wall_time
+from quant.trading.control import FileControl, NoControl, read_halt
+from quant.trading.feeds.replay import ReplayFeed
+from quant.trading.folder import SessionFolder
+from quant.trading.journal import FileJournal, JournalHeader, NoJournal
+from quant.trading.market_data import MarketData
+from quant.trading.ports import Book, Ports, SessionPlan, Strategy
+from quant.trading.session import DayReport, OnClose, OnDay, SessionResult, run_session
+from quant.trading.snapshots import FileSnapshots
+from quant.trading.status import HeldPosition, SessionStatus, StatusFile, own_pid
+from quant.trading.venues.simulated import SimulatedVenue
+from quant.trading.view import holdings
+
+if TYPE_CHECKING:
+    from quant.native.config import KernelConfig
+
+__all__ = ["DayReport", "PaperOptions", "run_paper", "run_replay"]
+
+
+class StoredPlan(SessionPlan, Protocol):
+    """A plan that can be kept beside its journal."""
+
+    def to_json(self) -> Any: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PaperOptions:
+    """``rows``: decision rows, None = from the plan. ``pace``: seconds between two session days.
+
+    ``snapshot_every`` session days a snapshot is written; 0 = never.
+    """
+
+    rows: NDArray[np.int32] | None = None
+    pace: float = 0.0
+    snapshot_every: int = 20
+
+
+def run_paper(
+    plan: StoredPlan,
+    data: MarketData,
+    config: KernelConfig,
+    strategy: Strategy,
+    folder: Path,
+    *,
+    on_day: OnDay | None = None,
+    options: PaperOptions | None = None,
+) -> SessionResult:
+    """Run or resume the paper session in ``folder`` to the end of the market.
+
+    Raises:
+        StateConflict: another process runs it, or its journal belongs to another plan, kernel or strategy.
+        StrategyError: the user's strategy failed; the journal ends before its decision.
+    """
+    place = SessionFolder(folder)
+    place.create()
+    with place.lock():
+        how = options or PaperOptions()
+        header = _header(plan, strategy)
+        journal = FileJournal(place.journal, header, data.market)
+        try:
+            _keep_plan(place.plan, plan)
+            ports = _ports(plan, data, config, strategy, place, journal, header, how)
+            return _watched(plan, ports, config, place, on_day)
+        finally:
+            journal.close()
+
+
+def run_replay(
+    plan: SessionPlan,
+    data: MarketData,
+    config: KernelConfig,
+    strategy: Strategy,
+    *,
+    rows: NDArray[np.int32] | None = None,
+    last: int | None = None,
+    on_day: OnDay | None = None,
+) -> SessionResult:
+    """The same loop without a folder: a backtest of a strategy that decides in Python.
+
+    ``last`` ends it after that market row.
+    """
+    from quant.native.kernel import Kernel
+
+    market = data.market
+    shown = None if on_day is None else lambda day, _book: on_day(day)
+    ports = Ports(
+        clock=ReplayClock(market, rows, last=last),
+        feed=ReplayFeed(market, plan.decide),
+        venue=simulated_venue(config, data, plan.decide),
+        journal=NoJournal(),
+        strategy=strategy,
+        control=NoControl(),
+        data=data,
+    )
+    return run_session(plan, ports, Kernel(config, market), on_close=shown)
+
+
+def simulated_venue(config: KernelConfig, data: MarketData, decide: str) -> SimulatedVenue:
+    """The native simulated exchange over ``data``'s market."""
+    from quant.native.kernel import SimVenue
+
+    market = data.market
+    return SimulatedVenue(
+        SimVenue(config, market), lambda state: SimVenue.restore(config, market, state), market, decide
+    )
+
+
+def _header(plan: SessionPlan, strategy: Strategy) -> JournalHeader:
+    from quant.native.kernel import KERNEL_HASH
+
+    code = getattr(strategy, "fingerprint", "")
+    return JournalHeader(plan.fingerprint, KERNEL_HASH, str(code))
+
+
+def _keep_plan(path: Path, plan: StoredPlan) -> None:
+    if not path.exists():
+        text = plan.to_json()
+        draft = path.with_suffix(".new")
+        draft.write_bytes(text if isinstance(text, bytes) else str(text).encode())
+        draft.replace(path)
+
+
+def _ports(
+    plan: SessionPlan,
+    data: MarketData,
+    config: KernelConfig,
+    strategy: Strategy,
+    place: SessionFolder,
+    journal: FileJournal,
+    header: JournalHeader,
+    how: PaperOptions,
+) -> Ports:
+    from quant.native.kernel import Kernel
+
+    market = data.market
+    return Ports(
+        clock=ReplayClock(market, how.rows, pace=how.pace),
+        feed=ReplayFeed(market, plan.decide),
+        venue=simulated_venue(config, data, plan.decide),
+        journal=journal,
+        strategy=strategy,
+        control=FileControl(place.control),
+        data=data,
+        snapshots=FileSnapshots(place.snapshot, header) if how.snapshot_every else None,
+        restore_kernel=lambda state: Kernel.restore(config, market, state),
+        snapshot_every=max(1, how.snapshot_every),
+    )
+
+
+def _watched(
+    plan: SessionPlan, ports: Ports, config: KernelConfig, place: SessionFolder, on_day: OnDay | None
+) -> SessionResult:
+    """Run the session and keep its status file, however it ends."""
+    from quant.native.kernel import Kernel
+
+    now = wall_time()
+    first = SessionStatus(
+        place.name, "starting", own_pid(), now, now, total=ports.data.market.T, plan=plan.fingerprint
+    )
+    status = StatusFile(place.status, first, wall_time)
+    try:
+        result = run_session(
+            plan, ports, Kernel(config, ports.data.market), on_close=_reporting(status, place, ports, on_day)
+        )
+    except QuantError as error:
+        status.write(state="failed", error=str(error))
+        raise
+    except KeyboardInterrupt:
+        status.write(state="stopped")
+        raise
+    except BaseException as error:
+        status.write(state="failed", error=f"{type(error).__name__}: {error}")
+        raise
+    status.write(state="finished", **_facts(result.kernel, ports.data, place), done=result.sessions)
+    return result
+
+
+def _reporting(status: StatusFile, place: SessionFolder, ports: Ports, on_day: OnDay | None) -> OnClose:
+    def report(day: DayReport, book: Book) -> None:
+        status.write(
+            state=day.state,
+            done=day.index + 1,
+            last_session=day.session.isoformat(),
+            orders=day.orders,
+            fills=day.fills,
+            **_facts(book, ports.data, place),
+        )
+        if on_day is not None:
+            on_day(day)
+
+    return report
+
+
+def _facts(book: Book, data: MarketData, place: SessionFolder) -> dict[str, Any]:
+    halt = read_halt(place.control)
+    return {
+        "nav": book.nav / MONEY_SCALE,
+        "cash": book.cash / MONEY_SCALE,
+        "halted": book.halted,
+        "paused": book.paused,
+        "halt_reason": halt.reason if halt is not None else "risk limit" if book.halted else None,
+        "state_hash": book.state_hash(),
+        "positions": tuple(
+            HeldPosition(p.code, p.quantity, p.sellable, p.value) for p in holdings(book, data)
+        ),
+    }

@@ -1,0 +1,177 @@
+"""Loads a user's strategy class from the workspace's ``strategies`` folder, by a declared ``module:Class``.
+
+The folder becomes a private package of its own, so its files import each other relatively
+(``from .signals import slope``) and neither ``sys.path`` nor the import name ``strategies`` is touched.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib
+import inspect
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final
+
+from quant.core.errors import Location
+from quant.trading.strategies.errors import StrategyLoadError, describe, place_in
+from quant.trading.strategies.python import PythonStrategy
+
+_ENTRY: Final = re.compile(r"strategies((?:\.[A-Za-z_][A-Za-z0-9_]*)+):([A-Za-z_][A-Za-z0-9_]*)")
+_FOLDER: Final = "strategies"
+
+
+def load_strategy(root: Path, entry: str, params: Mapping[str, Any] | None = None) -> PythonStrategy:
+    """An instance of the class behind ``entry`` (``strategies.ma:DoubleMA``), made with ``params``.
+
+    Every call loads the code anew. ``fingerprint`` of the result covers every file that was loaded.
+
+    Raises:
+        StrategyLoadError: a malformed entry, no such file or class, code that fails to load, wrong params.
+    """
+    match = _ENTRY.fullmatch(entry)
+    if match is None:
+        raise StrategyLoadError(
+            "strategy.entry",
+            f"{entry!r} is not a strategy entry",
+            expected="strategies.<module>:<Class>",
+            found=entry,
+        )
+    folder = (root / _FOLDER).resolve()
+    parts = match[1].lstrip(".").split(".")
+    file = folder.joinpath(*parts).with_suffix(".py")
+    if not file.is_file() or not file.resolve().is_relative_to(folder):
+        raise StrategyLoadError(
+            "strategy.missing",
+            f"there is no file for {entry!r}",
+            expected=file.relative_to(folder.parent).as_posix(),
+            hint=_others(folder),
+        )
+    with _package(folder) as package:
+        module = _load(folder, f"{package}.{'.'.join(parts)}")
+        sources = [
+            m.__file__
+            for name, m in sorted(sys.modules.items())
+            if name.startswith(f"{package}.") and getattr(m, "__file__", None)
+        ]
+    where = Location(file.relative_to(folder.parent).as_posix())
+    chosen = _class(module, match[2], where)
+    instance = _instance(folder, chosen, dict(params or {}), where)
+    return PythonStrategy(instance, folder=folder, fingerprint=_fingerprint(folder, sources))
+
+
+@contextlib.contextmanager
+def _package(folder: Path) -> Iterator[str]:
+    """A private package over ``folder`` while its modules load; its modules leave ``sys.modules`` after."""
+    name = "_quant_strategies_" + hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    _forget(name)
+    package = ModuleType(name)
+    package.__path__ = [str(folder)]
+    package.__spec__ = ModuleSpec(name, None, is_package=True)
+    sys.modules[name] = package
+    bytecode, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    importlib.invalidate_caches()
+    try:
+        yield name
+    finally:
+        sys.dont_write_bytecode = bytecode
+        _forget(name)
+
+
+def _forget(package: str) -> None:
+    for name in [n for n in sys.modules if n == package or n.startswith(f"{package}.")]:
+        del sys.modules[name]
+
+
+def _load(folder: Path, name: str) -> ModuleType:
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return importlib.import_module(name)
+    except (Exception, SystemExit) as error:
+        wanted = error.name if isinstance(error, ModuleNotFoundError) else None
+        hint = (
+            "import a neighbour file with 'from .name import …'"
+            if (wanted or "").startswith(_FOLDER)
+            else None
+        )
+        raise StrategyLoadError(
+            "strategy.import",
+            f"the strategy cannot be loaded: {describe(error)}",
+            where=place_in(folder, error),
+            hint=hint,
+        ) from error
+
+
+def _class(module: ModuleType, name: str, where: Location) -> type[Any]:
+    found = getattr(module, name, None)
+    local = {n for n, v in vars(module).items() if inspect.isclass(v) and v.__module__ == module.__name__}
+    if not inspect.isclass(found):
+        raise StrategyLoadError(
+            "strategy.class",
+            f"the file has no class {name!r}",
+            where=where,
+            found=name,
+            expected=", ".join(sorted(local)) or "a class",
+        )
+    if not callable(getattr(found, "decide", None)):
+        raise StrategyLoadError(
+            "strategy.class",
+            f"{name} has no method decide(self, view)",
+            where=_line(found, where),
+            expected="def decide(self, view)",
+        )
+    return found
+
+
+def _instance(folder: Path, chosen: type[Any], params: dict[str, Any], where: Location) -> Any:
+    try:
+        inspect.signature(chosen).bind(**params)
+    except TypeError as error:
+        raise StrategyLoadError(
+            "strategy.params",
+            f"{chosen.__name__} does not take these params: {error}",
+            where=_line(chosen, where),
+            expected=f"{chosen.__name__}{inspect.signature(chosen)}",
+            found=", ".join(params) or "none",
+        ) from error
+    try:
+        with contextlib.redirect_stdout(sys.stderr):
+            return chosen(**params)
+    except (Exception, SystemExit) as error:
+        raise StrategyLoadError(
+            "strategy.params",
+            f"{chosen.__name__} cannot be made: {describe(error)}",
+            where=place_in(folder, error) or where,
+        ) from error
+
+
+def _line(chosen: type[Any], where: Location) -> Location:
+    code = getattr(vars(chosen).get("__init__"), "__code__", None)
+    return Location(where.file, code.co_firstlineno) if code is not None else where
+
+
+def _others(folder: Path) -> str:
+    names = (
+        sorted(p.relative_to(folder.parent).as_posix() for p in folder.rglob("*.py"))
+        if folder.is_dir()
+        else []
+    )
+    return (
+        f"the folder has {', '.join(names[:8])}"
+        if names
+        else "make the folder 'strategies' beside quant.toml"
+    )
+
+
+def _fingerprint(folder: Path, sources: list[str | None]) -> str:
+    state = hashlib.sha256(b"quant/strategy/1")
+    for source in sorted(s for s in sources if s):
+        text = Path(source).read_bytes().replace(b"\r\n", b"\n")
+        name = Path(source).resolve().relative_to(folder).as_posix()
+        state.update(f"{name}:{len(text)}:".encode() + text)
+    return state.hexdigest()

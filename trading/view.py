@@ -1,0 +1,244 @@
+"""What a strategy sees at one instant, and the intents it leaves there."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quant.core.errors import QuantError, UsageError
+from quant.core.market.instrument import LISTED, SUSPENDED
+from quant.core.money import MONEY_SCALE, PRICE_SCALE, RATE_SCALE
+from quant.core.time import from_epoch_days
+from quant.native.batch import Batch, BatchKind, IntentKind, Phase
+from quant.trading.market_data import KNOWN_FROM, MarketData
+from quant.trading.ports import Book, Ns
+
+Floats = NDArray[np.float64]
+Number = int | float | Decimal
+_MAX_WEIGHT: Final = 100.0
+_MAX_QUANTITY: Final = 10**15
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A holding. ``sellable`` leaves out what was bought today (T+1); money in yuan."""
+
+    code: str
+    quantity: int
+    sellable: int
+    cost: float
+    price: float
+
+    @property
+    def value(self) -> float:
+        """Quantity at its present mark, yuan."""
+        return self.quantity * self.price
+
+
+class View:
+    """The world at ``ts``: nothing in it was known later. Arrays are copies; their last axis is ``codes``.
+
+    Leave intents with :meth:`target_weight`, :meth:`target_quantity` and :meth:`order`.
+    """
+
+    __slots__ = ("_book", "_data", "_positions", "_rows", "phase", "seed", "t", "ts")
+
+    def __init__(self, data: MarketData, book: Book, ts: Ns, t: int, phase: Phase, seed: int = 0) -> None:
+        self._data, self._book = data, book
+        self.ts, self.t, self.phase, self.seed = ts, t, phase, seed
+        self._rows: list[dict[str, int]] = []
+        self._positions: dict[str, Position] | None = None
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Every instrument of the session, in the order of the arrays' last axis."""
+        return self._data.codes
+
+    @property
+    def session(self) -> date:
+        """Today, the exchange's date."""
+        return self._data.session(self.t)
+
+    @property
+    def nav(self) -> float:
+        """Net asset value in yuan: cash + holdings at their marks + dividends on their way."""
+        return self._book.nav / MONEY_SCALE
+
+    @property
+    def cash(self) -> float:
+        """Cash that can be spent now, yuan; what orders on their way have reserved is left out."""
+        return self._book.available / MONEY_SCALE
+
+    def sessions(self, n: int) -> list[date]:
+        """Today and the sessions before it, at most ``n``, ascending."""
+        last = self._data.first + self.t
+        return [from_epoch_days(int(day)) for day in self._data.days[max(0, last + 1 - _count(n)) : last + 1]]
+
+    def history(self, field: str, n: int, *, code: str | None = None) -> Floats:
+        """The last ``n`` values of ``field`` that are known now, ``[n, S]``, or ``[n]`` for one ``code``.
+
+        Fields are those of expressions: ``close`` is post-adjusted, ``raw_close`` as traded. Before the close
+        the last row is yesterday's, but for fields known earlier (``open``, ``pre_close``, ``limit_up`` …).
+        Rows before the first one there is are NaN. NaN = unknown.
+
+        Raises:
+            UsageError: no such field or code, or n < 1.
+        """
+        count = _count(n)
+        matrix = self._matrix(field)
+        end = self._data.first + self.t + (self.phase >= KNOWN_FROM.get(field, Phase.CLOSE))
+        begin = max(0, end - count)
+        columns: int | slice = slice(None) if code is None else self._data.instrument(code)
+        known = np.array(matrix[begin:end, columns], dtype=np.float64)
+        if len(known) == count:
+            return known
+        missing = np.full((count - len(known), *known.shape[1:]), np.nan)
+        return np.concatenate([missing, known])
+
+    def last(self, field: str, *, code: str | None = None) -> Any:
+        """The newest known values of ``field``, ``[S]``, or one float for ``code``."""
+        newest = self.history(field, 1, code=code)[0]
+        return float(newest) if code is not None else newest
+
+    def limits(self, code: str) -> tuple[float, float]:
+        """Today's (limit up, limit down) in yuan; NaN where the day has none."""
+        return self.last("limit_up", code=code), self.last("limit_down", code=code)
+
+    def tradable(self) -> NDArray[np.bool_]:
+        """Listed and not suspended today, as far as known at the pre-open, ``[S]``."""
+        flags = self._data.market.arrays["flags"][self.t]
+        return np.asarray((flags & np.uint32(LISTED) != 0) & (flags & np.uint32(SUSPENDED) == 0))
+
+    @property
+    def positions(self) -> Mapping[str, Position]:
+        """Holdings by code; names without a share are not in it."""
+        if self._positions is None:
+            self._positions = {p.code: p for p in holdings(self._book, self._data)}
+        return self._positions
+
+    def position(self, code: str) -> int:
+        """Shares held of ``code``, 0 if none."""
+        held = self.positions.get(self.codes[self._data.instrument(code)])
+        return held.quantity if held else 0
+
+    def random(self) -> np.random.Generator:
+        """A generator seeded by the spec's seed and this instant: the same in every run and every restart."""
+        return np.random.default_rng([self.seed, self.ts])
+
+    def target_weight(self, code: str, weight: Number) -> None:
+        """Hold ``code`` with ``weight`` of the net asset value; 0 sells it all."""
+        value = _finite("weight", weight, 0.0, _MAX_WEIGHT)
+        self._intend(code, IntentKind.WEIGHT, weight=round(value * RATE_SCALE))
+
+    def target_quantity(self, code: str, quantity: int) -> None:
+        """Hold ``quantity`` shares of ``code``; 0 sells it all."""
+        self._intend(code, IntentKind.QUANTITY, quantity=_whole(quantity, 0))
+
+    def order(
+        self, code: str, side: Literal["buy", "sell"], quantity: int, price: Number | None = None
+    ) -> None:
+        """Send one order for the day; ``price`` None = at the market, else the limit in yuan."""
+        if side not in ("buy", "sell"):
+            raise UsageError(
+                "intent.side", f"{side!r} is not a side", expected="buy or sell", found=repr(side)
+            )
+        limit = 0 if price is None else round(_finite("price", price, 1 / PRICE_SCALE, 1e9) * PRICE_SCALE)
+        self._intend(
+            code, IntentKind.ORDER, quantity=_whole(quantity, 1), side=1 if side == "buy" else -1, price=limit
+        )
+
+    def intents(self) -> Batch:
+        """What was intended so far, in order."""
+        names = ("instrument", "kind", "weight", "quantity", "side", "price")
+        columns = {name: [row.get(name, 0) for row in self._rows] for name in names}
+        return Batch.of(BatchKind.INTENTS, self.ts, self.phase, self.t, **columns)
+
+    def _intend(self, code: str, kind: IntentKind, **values: int) -> None:
+        self._rows.append({"instrument": self._data.instrument(code), "kind": int(kind), **values})
+
+    def _matrix(self, field: str) -> NDArray[Any]:
+        try:
+            return self._data.columns[field]
+        except KeyError:
+            raise _unknown_field(field, self._data.columns) from None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderEvent:
+    """One report on an order of this session, as a strategy sees it; ``price`` in yuan, 0 unless a fill."""
+
+    order_id: int
+    code: str
+    side: Literal["buy", "sell"]
+    kind: Literal["ack", "fill", "cancelled", "rejected", "expired"]
+    quantity: int
+    price: float
+    reason: str = field(default="")
+
+
+def holdings(book: Book, data: MarketData) -> Iterator[Position]:
+    """The book's positions with shares, in instrument order."""
+    held = book.positions()
+    names = ("instrument", "quantity", "sellable", "cost", "price")
+    for instrument, quantity, sellable, cost, price in zip(*(held[n].tolist() for n in names), strict=True):
+        if quantity:
+            yield Position(
+                data.codes[instrument], quantity, sellable, cost / MONEY_SCALE, price / PRICE_SCALE
+            )
+
+
+def book_of(view: View) -> Any:
+    """The kernel behind a view: for the engine's own strategies, not for users' ones."""
+    return view._book
+
+
+def _unknown_field(field: str, columns: Mapping[str, Any]) -> QuantError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(str(field), list(columns), 1)
+    return UsageError(
+        "view.field",
+        f"there is no field {field!r}",
+        found=repr(field),
+        expected=", ".join(sorted(columns)),
+        hint=f"did you mean {near[0]!r}?" if near else None,
+    )
+
+
+def _count(n: int) -> int:
+    if isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1:
+        raise UsageError("view.rows", "the number of rows must be a whole number from 1", found=repr(n))
+    return int(n)
+
+
+def _whole(quantity: Any, least: int) -> int:
+    if isinstance(quantity, float) and quantity.is_integer():
+        quantity = int(quantity)
+    whole = isinstance(quantity, int | np.integer) and not isinstance(quantity, bool)
+    if not whole or not least <= quantity <= _MAX_QUANTITY:
+        raise UsageError(
+            "intent.quantity",
+            "a quantity is a whole number of shares",
+            expected=f"{least} or more",
+            found=repr(quantity),
+        )
+    return int(quantity)
+
+
+def _finite(what: str, value: Number, least: float, most: float) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not least <= number <= most:
+        raise UsageError(
+            f"intent.{what}", f"a {what} is a number from {least:g} to {most:g}", found=repr(value)
+        )
+    return number
