@@ -16,16 +16,37 @@ if TYPE_CHECKING:
     from quant.specs.resolve import ResolvedSpec, resolve, resolve_data
 
 _WHERE = {
-    "Change": "diff", "diff_registries": "diff", "diff_resolved": "diff",
-    "LintReport": "lint", "LintWarning": "lint", "lint": "lint",
-    "json_schema": "reference", "reference_markdown": "reference",
-    "Registry": "registry", "load_workspace": "registry", "read_workspace": "registry",
-    "ResolvedSpec": "resolve", "resolve": "resolve", "resolve_data": "resolve",
+    "Change": "diff",
+    "diff_registries": "diff",
+    "diff_resolved": "diff",
+    "LintReport": "lint",
+    "LintWarning": "lint",
+    "lint": "lint",
+    "json_schema": "reference",
+    "reference_markdown": "reference",
+    "Registry": "registry",
+    "load_workspace": "registry",
+    "read_workspace": "registry",
+    "ResolvedSpec": "resolve",
+    "resolve": "resolve",
+    "resolve_data": "resolve",
 }
 
 __all__ = [
-    "Change", "LintReport", "LintWarning", "Registry", "ResolvedSpec", "diff_registries", "diff_resolved",
-    "json_schema", "lint", "load_workspace", "read_workspace", "reference_markdown", "resolve", "resolve_data",
+    "Change",
+    "LintReport",
+    "LintWarning",
+    "Registry",
+    "ResolvedSpec",
+    "diff_registries",
+    "diff_resolved",
+    "json_schema",
+    "lint",
+    "load_workspace",
+    "read_workspace",
+    "reference_markdown",
+    "resolve",
+    "resolve_data",
 ]
 
 

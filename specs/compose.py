@@ -51,11 +51,15 @@ def needs_compose(registry: Registry, document: Document) -> bool:
     use = document.tree.get("use")
     named = [(k, v) for k, v in use.items() if isinstance(v, str)] if isinstance(use, dict) else []
     found = [d for k, v in named if (d := registry.documents.get(f"{k}/{v}")) is not None]
-    signals = [registry.documents.get(f"factor/{d.tree.get('signal')}") for d in found if d.kind == "strategy"]
+    signals = [
+        registry.documents.get(f"factor/{d.tree.get('signal')}") for d in found if d.kind == "strategy"
+    ]
     return any(d is not None and d.defaults for d in (*found, *signals))
 
 
-def compose_documents(registry: Registry, document: Document, overrides: Sequence[str]) -> dict[str, Document]:
+def compose_documents(
+    registry: Registry, document: Document, overrides: Sequence[str]
+) -> dict[str, Document]:
     """The executed document and those it uses that differ from what stands in the files, by kind.
 
     Raises SpecErrors for overrides and defaults lists that cannot be followed.
@@ -79,8 +83,16 @@ def compose_documents(registry: Registry, document: Document, overrides: Sequenc
             name = given if isinstance(given, str) else DEFAULT_USE.get(kind)
         if name is None:
             if mine:
-                raise SpecErrors([SpecError("spec.override", f"this run uses no {kind}", where=mine[0].where,
-                                            expected="a key of a document this run uses")])
+                raise SpecErrors(
+                    [
+                        SpecError(
+                            "spec.override",
+                            f"this run uses no {kind}",
+                            where=mine[0].where,
+                            expected="a key of a document this run uses",
+                        )
+                    ]
+                )
             continue
         part = registry.documents.get(f"{kind}/{name}")
         if part is None:
@@ -129,8 +141,13 @@ def parse_override(text: str, aliases: dict[str, str]) -> Override:
     where = Location(f"<override {text[:80]}>")
     found = _KEY.fullmatch(text) if len(text) <= MAX_OVERRIDE else None
     if found is None or (found[4] is None) != (found[1] == "~"):
-        raise SpecError("spec.override", "not an override", where=where, expected="key=value, +key=value or ~key",
-                        found=describe(text))
+        raise SpecError(
+            "spec.override",
+            "not an override",
+            where=where,
+            expected="key=value, +key=value or ~key",
+            found=describe(text),
+        )
     if "${" in text:
         raise SpecError("spec.forbidden", "interpolation is not allowed", where=where, expected="a value")
     key = found[2]
@@ -139,8 +156,13 @@ def parse_override(text: str, aliases: dict[str, str]) -> Override:
         key = aliases[head] + dot + rest
     steps = tuple(key.split("."))
     if steps[0] in ("hydra", "defaults", "apiVersion", "kind", "name"):
-        raise SpecError("spec.override", f"{steps[0]} cannot be overridden", where=where, found=text,
-                        expected="a key of the document's body")
+        raise SpecError(
+            "spec.override",
+            f"{steps[0]} cannot be overridden",
+            where=where,
+            found=text,
+            expected="a key of the document's body",
+        )
     if len(steps) == 1 and steps[0] in USED:
         steps = ("use", steps[0])
     elif len(steps) == 1 and steps[0] == "factor":
@@ -158,10 +180,18 @@ def lineage(registry: Registry, document: Document) -> list[Document]:
 
 def _visit(registry: Registry, document: Document, above: tuple[str, ...], order: list[Document]) -> None:
     if document.key in above:
-        chain = " → ".join((*above[above.index(document.key):], document.key))
-        raise SpecErrors([SpecError("spec.cycle", f"the defaults lists go round in a circle: {chain}",
-                                    where=document.marks.key(("defaults",)), found=chain,
-                                    hint="take one of these defaults entries out")])
+        chain = " → ".join((*above[above.index(document.key) :], document.key))
+        raise SpecErrors(
+            [
+                SpecError(
+                    "spec.cycle",
+                    f"the defaults lists go round in a circle: {chain}",
+                    where=document.marks.key(("defaults",)),
+                    found=chain,
+                    hint="take one of these defaults entries out",
+                )
+            ]
+        )
     placed = False
     for index, entry in enumerate(document.defaults):
         where = document.marks.value(("defaults", index))
@@ -174,17 +204,34 @@ def _visit(registry: Registry, document: Document, above: tuple[str, ...], order
         order.append(document)
     twice = [d.key for n, d in enumerate(order) if d in order[:n]]
     if twice:
-        raise SpecErrors([SpecError("spec.cycle", f"{twice[0]} is merged twice", where=document.marks.key(("defaults",)),
-                                    found=twice[0], hint="take one of its defaults entries out")])
+        raise SpecErrors(
+            [
+                SpecError(
+                    "spec.cycle",
+                    f"{twice[0]} is merged twice",
+                    where=document.marks.key(("defaults",)),
+                    found=twice[0],
+                    hint="take one of its defaults entries out",
+                )
+            ]
+        )
 
 
 def _named(registry: Registry, document: Document, entry: Tree, where: Location) -> Document:
     found = _ENTRY.fullmatch(entry) if isinstance(entry, str) else None
     if found is None or (found["kind"] or document.kind) != document.kind:
-        raise SpecErrors([SpecError(
-            "spec.reference", f"a {document.kind} can start only from another {document.kind}", where=where,
-            expected=f"_self_ or the name of a {document.kind}", found=describe(entry),
-            hint="name the parts of a run under use:")])
+        raise SpecErrors(
+            [
+                SpecError(
+                    "spec.reference",
+                    f"a {document.kind} can start only from another {document.kind}",
+                    where=where,
+                    expected=f"_self_ or the name of a {document.kind}",
+                    found=describe(entry),
+                    hint="name the parts of a run under use:",
+                )
+            ]
+        )
     try:
         return registry.get(document.kind, found["name"], where)
     except SpecError as error:
@@ -207,24 +254,41 @@ def compose_one(registry: Registry, document: Document, overrides: Sequence[Over
 
 def _override_marks(override: Override) -> Marks:
     path: Path = tuple(int(s) if s.isdigit() else s for s in override.key)
-    return Marks(override.where.file, override.where, keys={path: override.where}, values={path: override.where})
+    return Marks(
+        override.where.file, override.where, keys={path: override.where}, values={path: override.where}
+    )
 
 
-def _by_hydra(parts: Sequence[Document], document: Document, overrides: Sequence[Override]) -> dict[str, Tree]:
+def _by_hydra(
+    parts: Sequence[Document], document: Document, overrides: Sequence[Override]
+) -> dict[str, Tree]:
     with _LOCK, _isolated() as store:
         for part in parts:
             entries: list[Any] = [e if e == "_self_" else _name_of(e) for e in part.defaults]
             entries += [] if "_self_" in entries else ["_self_"]
             body = {k: v for k, v in part.tree.items() if k != "defaults"}
-            store.store(group=part.kind, name=part.name, package="_global_",
-                        node={"defaults": entries, **_encoded(body)})
+            store.store(
+                group=part.kind,
+                name=part.name,
+                package="_global_",
+                node={"defaults": entries, **_encoded(body)},
+            )
         tree, problem = _try(document, overrides)
         if tree is not None:
             return tree
         culprit = next((o for o in overrides if _try(document, [o])[0] is None), None)
     where = culprit.where if culprit else document.marks.start
-    raise SpecErrors([SpecError("spec.override", f"the override cannot be applied: {problem}", where=where,
-                                expected="key=value of the document", found=culprit.text[:80] if culprit else None)])
+    raise SpecErrors(
+        [
+            SpecError(
+                "spec.override",
+                f"the override cannot be applied: {problem}",
+                where=where,
+                expected="key=value of the document",
+                found=culprit.text[:80] if culprit else None,
+            )
+        ]
+    )
 
 
 def _try(document: Document, overrides: Sequence[Override]) -> tuple[dict[str, Tree] | None, str]:
@@ -238,7 +302,14 @@ def _try(document: Document, overrides: Sequence[Override]) -> tuple[dict[str, T
         with initialize(config_path=None):
             config = compose(f"{document.kind}/{document.name}", [_hydra_text(o) for o in overrides])
         return _decoded(OmegaConf.to_container(config, resolve=False)), ""
-    except (HydraException, OmegaConfBaseException, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except (
+        HydraException,
+        OmegaConfBaseException,
+        ValueError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         return None, str(error).strip().split("\n")[0][:300] or type(error).__name__
 
 
@@ -255,7 +326,9 @@ def _isolated() -> Iterator[Any]:
 
     store = ConfigStore.instance()
     kept, hydra = store.repo, GlobalHydra.instance().hydra
-    store.repo = {k: v for k, v in kept.items() if k in ("hydra", "hydra_config.yaml", "_dummy_empty_config_.yaml")}
+    store.repo = {
+        k: v for k, v in kept.items() if k in ("hydra", "hydra_config.yaml", "_dummy_empty_config_.yaml")
+    }
     GlobalHydra.instance().hydra = None
     try:
         yield store

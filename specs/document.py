@@ -62,8 +62,13 @@ class Marks:
         cut = len(prefix)
         part = Marks(start.file, start)
         for mine, theirs in ((part.keys, self.keys), (part.values, self.values), (part.texts, self.texts)):
-            mine.update({path[cut:]: place for path, place in theirs.items()
-                         if len(path) > cut and path[:cut] == prefix})
+            mine.update(
+                {
+                    path[cut:]: place
+                    for path, place in theirs.items()
+                    if len(path) > cut and path[:cut] == prefix
+                }
+            )
         return part
 
 

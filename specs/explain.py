@@ -10,7 +10,10 @@ from quant.specs.expr.ops import OPCODES, Parameter
 from quant.specs.expr.program import Instruction, Program
 
 _ON = {"first": "first", "last": "last"}
-_DECIDE = {"after_close": "after the close, on the whole bar", "before_close": "at 14:57, before the bar is known"}
+_DECIDE = {
+    "after_close": "after the close, on the whole bar",
+    "before_close": "at 14:57, before the bar is known",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +27,29 @@ class Node:
 def explain(plan: BacktestPlan) -> Node:
     """The plan from data to assumptions."""
     what = "backtest" if plan.mode == "backtest" else "paper session"
-    return Node(f"{what} {plan.name}  {plan.start} to {plan.end}  plan {plan.fingerprint[:12]}", (
-        _data(plan), _universe(plan), _decision(plan), *_orders(plan), _costs(plan.cost), _risk(plan.risk),
-        Node(f"benchmark: {plan.benchmark.kind.replace('_', ' ')}"), _identity(plan), _assumptions(plan),
-    ))
+    return Node(
+        f"{what} {plan.name}  {plan.start} to {plan.end}  plan {plan.fingerprint[:12]}",
+        (
+            _data(plan),
+            _universe(plan),
+            _decision(plan),
+            *_orders(plan),
+            _costs(plan.cost),
+            _risk(plan.risk),
+            Node(f"benchmark: {plan.benchmark.kind.replace('_', ' ')}"),
+            _identity(plan),
+            _assumptions(plan),
+        ),
+    )
 
 
 def _data(plan: BacktestPlan) -> Node:
     tables = tuple(Node(f"{t.name}  version {t.version}  content {t.content_hash[:12]}") for t in plan.tables)
     known = f"as known at {plan.as_of}" if plan.as_of else "as known now"
-    return Node(f"data: {plan.lookback} sessions before the start, {known}, profile {plan.profile or 'default'}", tables)
+    return Node(
+        f"data: {plan.lookback} sessions before the start, {known}, profile {plan.profile or 'default'}",
+        tables,
+    )
 
 
 def _universe(plan: BacktestPlan) -> Node:
@@ -52,8 +68,10 @@ def _decision(plan: BacktestPlan) -> Node:
     when = f"decide {_DECIDE[plan.decide]}"
     if plan.code is not None:
         params = tuple(Node(f"{k} = {v}") for k, v in sorted(plan.code.params.items()))
-        return Node(f"strategy: {plan.code.entry}, every session; {when}",
-                    (*params, Node(f"source {plan.code.source_hash[:12]}")))
+        return Node(
+            f"strategy: {plan.code.entry}, every session; {when}",
+            (*params, Node(f"source {plan.code.source_hash[:12]}")),
+        )
     rule = plan.rebalance
     every = "every session" if rule.every == "day" else f"on the {_ON[rule.on]} session of each {rule.every}"
     return Node(f"signal: {every}; {when}", (program_node("program", plan.signal),) if plan.signal else ())
@@ -61,8 +79,10 @@ def _decision(plan: BacktestPlan) -> Node:
 
 def program_node(label: str, program: Program) -> Node:
     """A program, one line an instruction."""
-    lines = tuple(Node(f"%{slot} = {_instruction(step, program)}{'  → result' if slot == program.output else ''}")
-                  for slot, step in enumerate(program.instructions))
+    lines = tuple(
+        Node(f"%{slot} = {_instruction(step, program)}{'  → result' if slot == program.output else ''}")
+        for slot, step in enumerate(program.instructions)
+    )
     text = " ".join(program.source.split())
     return Node(f"{label}: {text}  (looks back {program.lookback} sessions)", lines)
 
@@ -81,15 +101,20 @@ def _orders(plan: BacktestPlan) -> tuple[Node, ...]:
     fill = plan.fill
     volume = f", at most {percent(fill.participation)} of the bar's volume" if fill.participation else ""
     session = "the same session's" if plan.decide == "before_close" else "the next session's"
-    filled = Node(f"fill: at {session} {fill.at}{volume}; price limits {fill.locked.replace('_', ' ')}; "
-                  f"short of cash: {fill.on_insufficient_cash}; {plan.prices} prices")
+    filled = Node(
+        f"fill: at {session} {fill.at}{volume}; price limits {fill.locked.replace('_', ' ')}; "
+        f"short of cash: {fill.on_insufficient_cash}; {plan.prices} prices"
+    )
     cash = Node(f"cash: {plan.initial_cash} {plan.currency}")
     return (_construct(plan.construct), filled, cash) if plan.construct else (filled, cash)
 
 
 def _construct(how: ConstructPlan) -> Node:
-    names = {"equal": f"the best {how.top} alike", "score": f"the best {how.top} by score",
-             "threshold": "every name above 0 alike"}[how.method]
+    names = {
+        "equal": f"the best {how.top} alike",
+        "score": f"the best {how.top} by score",
+        "threshold": "every name above 0 alike",
+    }[how.method]
     parts = [names, f"{percent(how.cash_buffer)} cash"]
     if how.max_weight:
         parts.append(f"at most {percent(how.max_weight)} a name")
@@ -102,17 +127,24 @@ def _costs(cost: CostPlan) -> Node:
     def rate(value: str | None) -> str:
         return percent(value) if value is not None else "as the dated rulebook says"
 
-    return Node(f"costs: rounding {cost.rounding}, slippage {cost.slippage_ticks} ticks", (
-        Node(f"commission {percent(cost.commission_rate)}, at least {cost.commission_min} an order"),
-        Node(f"stamp duty {rate(cost.stamp_rate)}"), Node(f"transfer fee {rate(cost.transfer_rate)}"),
-    ))
+    return Node(
+        f"costs: rounding {cost.rounding}, slippage {cost.slippage_ticks} ticks",
+        (
+            Node(f"commission {percent(cost.commission_rate)}, at least {cost.commission_min} an order"),
+            Node(f"stamp duty {rate(cost.stamp_rate)}"),
+            Node(f"transfer fee {rate(cost.transfer_rate)}"),
+        ),
+    )
 
 
 def _risk(risk: RiskPlan) -> Node:
     rules = [
-        ("one name at most", risk.single_name, True), ("gross at most", risk.gross, True),
-        ("cash at least", risk.cash_min, True), ("order value at most", risk.order_value_max, False),
-        ("order quantity at most", risk.order_quantity_max, False), ("halt on a daily loss of", risk.daily_loss, True),
+        ("one name at most", risk.single_name, True),
+        ("gross at most", risk.gross, True),
+        ("cash at least", risk.cash_min, True),
+        ("order value at most", risk.order_value_max, False),
+        ("order quantity at most", risk.order_quantity_max, False),
+        ("halt on a daily loss of", risk.daily_loss, True),
         ("halt on a drawdown of", risk.max_drawdown, True),
     ]
     lines = [Node(f"{label} {percent(str(v)) if share else v}") for label, v, share in rules if v is not None]
@@ -122,14 +154,21 @@ def _risk(risk: RiskPlan) -> Node:
 
 
 def _identity(plan: BacktestPlan) -> Node:
-    return Node("identity", (
-        Node(f"spec {plan.spec_fingerprint[:12]}"), Node(f"rulebook {plan.rulebook_hash[:12]}"),
-        Node(f"kernel {plan.kernel_hash[:12]}"), Node(f"seed {plan.seed}"),
-    ))
+    return Node(
+        "identity",
+        (
+            Node(f"spec {plan.spec_fingerprint[:12]}"),
+            Node(f"rulebook {plan.rulebook_hash[:12]}"),
+            Node(f"kernel {plan.kernel_hash[:12]}"),
+            Node(f"seed {plan.seed}"),
+        ),
+    )
 
 
 def _assumptions(plan: BacktestPlan) -> Node:
-    return Node("assumptions", tuple(Node(f"{code}: {describe_assumption(code)}") for code in plan.assumptions))
+    return Node(
+        "assumptions", tuple(Node(f"{code}: {describe_assumption(code)}") for code in plan.assumptions)
+    )
 
 
 def percent(text: str) -> str:

@@ -8,7 +8,15 @@ from typing import Any
 
 from quant.core.hashing import fingerprint
 from quant.specs.document import API_VERSION
-from quant.specs.schema import BacktestSpec, CostSpec, DeploymentSpec, FactorSpec, RiskSpec, StrategySpec, UniverseSpec
+from quant.specs.schema import (
+    BacktestSpec,
+    CostSpec,
+    DeploymentSpec,
+    FactorSpec,
+    RiskSpec,
+    StrategySpec,
+    UniverseSpec,
+)
 from quant.specs.schema.model import Header
 
 _IDENTITY = {"api_version", "name", "description", "kind", "defaults"}
@@ -40,13 +48,28 @@ def meaning(model: Header) -> dict[str, Any]:
     return {"apiVersion": API_VERSION, "kind": model.kind, **body}
 
 
-def meaning_of_graph(run: Header, strategy: StrategySpec, universe: UniverseSpec, cost: CostSpec, risk: RiskSpec,
-                     factors: Mapping[str, FactorSpec], code: str | None) -> str:
+def meaning_of_graph(
+    run: Header,
+    strategy: StrategySpec,
+    universe: UniverseSpec,
+    cost: CostSpec,
+    risk: RiskSpec,
+    factors: Mapping[str, FactorSpec],
+    code: str | None,
+) -> str:
     """The fingerprint of a run: the documents it names count with their meaning, not their name."""
     body = meaning(run)
     body.pop("use")
     plan = meaning(strategy)
     if strategy.signal is not None:
         plan["signal"] = meaning(factors[strategy.signal])
-    return fingerprint({"run": body, "strategy": plan, "universe": meaning(universe), "cost": meaning(cost),
-                        "risk": meaning(risk), "code": code})
+    return fingerprint(
+        {
+            "run": body,
+            "strategy": plan,
+            "universe": meaning(universe),
+            "cost": meaning(cost),
+            "risk": meaning(risk),
+            "code": code,
+        }
+    )

@@ -39,20 +39,47 @@ class Loaded:
         self.texts[shown] = decoded
 
 
-def parse(content: bytes, shown: str, suffix: str, origin: str = "workspace",
-          ) -> tuple[list[Document], list[SpecError], str]:
+def parse(
+    content: bytes,
+    shown: str,
+    suffix: str,
+    origin: str = "workspace",
+) -> tuple[list[Document], list[SpecError], str]:
     """The documents of one file's bytes, its faults, and its text."""
     if len(content) > MAX_BYTES:
         where = Location(shown, 1, 1)
-        return [], [SpecError("spec.limit", "the file is too large for a spec", where=where,
-                              expected=f"at most {MAX_BYTES} bytes", found=f"{len(content)} bytes")], ""
+        return (
+            [],
+            [
+                SpecError(
+                    "spec.limit",
+                    "the file is too large for a spec",
+                    where=where,
+                    expected=f"at most {MAX_BYTES} bytes",
+                    found=f"{len(content)} bytes",
+                )
+            ],
+            "",
+        )
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = content[:error.start]
+        before = content[: error.start]
         where = Location(shown, before.count(b"\n") + 1, error.start - before.rfind(b"\n"))
-        return [], [SpecError("spec.encoding", "the file is not UTF-8 text", where=where, expected="UTF-8",
-                              found=f"byte 0x{content[error.start]:02x}", hint="save the file as UTF-8")], ""
+        return (
+            [],
+            [
+                SpecError(
+                    "spec.encoding",
+                    "the file is not UTF-8 text",
+                    where=where,
+                    expected="UTF-8",
+                    found=f"byte 0x{content[error.start]:02x}",
+                    hint="save the file as UTF-8",
+                )
+            ],
+            "",
+        )
     text = text.replace("\r\n", "\n")
     reader = read_toml if suffix == ".toml" else read_yaml
     raws, errors = reader(text, shown)
@@ -63,8 +90,14 @@ def parse(content: bytes, shown: str, suffix: str, origin: str = "workspace",
         if document is not None:
             documents.append(document)
     if not raws and not errors:
-        errors.append(SpecError("spec.empty", "the file holds no document", where=Location(shown, 1, 1),
-                                expected="apiVersion, kind and name"))
+        errors.append(
+            SpecError(
+                "spec.empty",
+                "the file holds no document",
+                where=Location(shown, 1, 1),
+                expected="apiVersion, kind and name",
+            )
+        )
     return documents, errors, text
 
 
@@ -72,31 +105,63 @@ def register(raw: RawDocument, origin: str) -> tuple[Document | None, list[SpecE
     """A raw document under its kind and name; faults of the header keep it out."""
     tree, marks = raw.tree, raw.marks
     if not isinstance(tree, dict):
-        return None, [SpecError("spec.type", "a document must be a mapping", where=marks.start,
-                                expected="keys and values", found=describe(tree))]
+        return None, [
+            SpecError(
+                "spec.type",
+                "a document must be a mapping",
+                where=marks.start,
+                expected="keys and values",
+                found=describe(tree),
+            )
+        ]
     errors = _forbidden(raw)
     version = tree.get("apiVersion")
     if version != API_VERSION:
         code = "spec.missing_key" if "apiVersion" not in tree else "spec.api_version"
-        errors.append(SpecError(code, "apiVersion is missing" if version is None else "unknown apiVersion",
-                                where=marks.value(("apiVersion",)), expected=API_VERSION,
-                                found=None if version is None else describe(version),
-                                hint=f"begin the document with apiVersion: {API_VERSION}"))
+        errors.append(
+            SpecError(
+                code,
+                "apiVersion is missing" if version is None else "unknown apiVersion",
+                where=marks.value(("apiVersion",)),
+                expected=API_VERSION,
+                found=None if version is None else describe(version),
+                hint=f"begin the document with apiVersion: {API_VERSION}",
+            )
+        )
     kind, name = tree.get("kind"), tree.get("name")
     if kind not in KINDS:
         near = get_close_matches(str(kind), KINDS, n=1)
-        errors.append(SpecError("spec.kind", "kind is missing" if kind is None else "unknown kind",
-                                where=marks.value(("kind",)), expected=", ".join(KINDS),
-                                found=None if kind is None else describe(kind),
-                                hint=f"did you mean {near[0]}?" if near else None))
+        errors.append(
+            SpecError(
+                "spec.kind",
+                "kind is missing" if kind is None else "unknown kind",
+                where=marks.value(("kind",)),
+                expected=", ".join(KINDS),
+                found=None if kind is None else describe(kind),
+                hint=f"did you mean {near[0]}?" if near else None,
+            )
+        )
     if not isinstance(name, str) or not NAME.fullmatch(name):
-        errors.append(SpecError("spec.name", "name is missing" if name is None else "not a valid name",
-                                where=marks.value(("name",)), found=None if name is None else describe(name),
-                                expected="lower-case letters, digits, _ and -, at most 64, a letter first"))
+        errors.append(
+            SpecError(
+                "spec.name",
+                "name is missing" if name is None else "not a valid name",
+                where=marks.value(("name",)),
+                found=None if name is None else describe(name),
+                expected="lower-case letters, digits, _ and -, at most 64, a letter first",
+            )
+        )
     defaults = tree.get("defaults", [])
     if not isinstance(defaults, list) and kind != "project":
-        errors.append(SpecError("spec.type", "defaults must be a list", where=marks.value(("defaults",)),
-                                expected="a list", found=describe(defaults)))
+        errors.append(
+            SpecError(
+                "spec.type",
+                "defaults must be a list",
+                where=marks.value(("defaults",)),
+                expected="a list",
+                found=describe(defaults),
+            )
+        )
     if errors:
         return None, errors
     _spell_range(tree, marks)
@@ -120,18 +185,38 @@ def _forbidden(raw: RawDocument) -> list[SpecError]:
     errors = []
     for path, value in walk(raw.tree):
         key = path[-1] if path else ""
-        for text in (key, value):
-            if isinstance(text, str) and "${" in text:
-                errors.append(SpecError("spec.forbidden", "interpolation is not allowed",
-                                        where=raw.marks.value(path), expected="a value", found=text[:60],
-                                        hint="write the value, or give it on the command line as key=value"))
+        if any(isinstance(text, str) and "${" in text for text in (key, value)):
+            errors.append(
+                SpecError(
+                    "spec.forbidden",
+                    "interpolation is not allowed",
+                    where=raw.marks.value(path),
+                    expected="a value",
+                    found=describe(value),
+                    hint="write the value, or give it on the command line as key=value",
+                )
+            )
         if value == "???":
-            errors.append(SpecError("spec.forbidden", "a missing-value mark is not allowed",
-                                    where=raw.marks.value(path), expected="a value", found="???"))
+            errors.append(
+                SpecError(
+                    "spec.forbidden",
+                    "a missing-value mark is not allowed",
+                    where=raw.marks.value(path),
+                    expected="a value",
+                    found="???",
+                )
+            )
         if isinstance(key, str) and key.startswith("_") and key.endswith("_") and len(key) > 2:
-            errors.append(SpecError("spec.forbidden", f"the key {key} is not allowed",
-                                    where=raw.marks.key(path), expected="a key of the schema", found=key,
-                                    hint="specs name no classes; a Python strategy is declared under code.entry"))
+            errors.append(
+                SpecError(
+                    "spec.forbidden",
+                    f"the key {key} is not allowed",
+                    where=raw.marks.key(path),
+                    expected="a key of the schema",
+                    found=key,
+                    hint="specs name no classes; a Python strategy is declared under code.entry",
+                )
+            )
     return errors
 
 
@@ -159,8 +244,9 @@ def read_file(path: Path, shown: str, into: Loaded, origin: str = "workspace") -
         with path.open("rb") as stream:
             content = stream.read(MAX_BYTES + 1)
     except OSError as error:
-        into.errors.append(SpecError("spec.file", f"cannot read the file: {error.strerror}",
-                                     where=Location(shown)))
+        into.errors.append(
+            SpecError("spec.file", f"cannot read the file: {error.strerror}", where=Location(shown))
+        )
         return
     into.add(content, shown, path.suffix, origin)
 
@@ -170,15 +256,26 @@ def read_folders(root: Path, folders: Iterable[str], into: Loaded) -> None:
     seen: set[Path] = set()
     for folder in folders:
         start = root / folder
-        found = [start] if start.is_file() else sorted(
-            p for p in start.rglob("*") if p.suffix in SUFFIXES and p.is_file() and not _hidden(p, start))
+        found = (
+            [start]
+            if start.is_file()
+            else sorted(
+                p for p in start.rglob("*") if p.suffix in SUFFIXES and p.is_file() and not _hidden(p, start)
+            )
+        )
         for path in found:
             if path in seen:
                 continue
             seen.add(path)
             if len(seen) > MAX_FILES:
-                into.errors.append(SpecError("spec.limit", "too many spec files", where=Location(str(folder)),
-                                             expected=f"at most {MAX_FILES} files"))
+                into.errors.append(
+                    SpecError(
+                        "spec.limit",
+                        "too many spec files",
+                        where=Location(str(folder)),
+                        expected=f"at most {MAX_FILES} files",
+                    )
+                )
                 return
             read_file(path, shown_path(path, root), into)
 

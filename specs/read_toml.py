@@ -28,15 +28,29 @@ def read_toml(text: str, file: str) -> tuple[list[RawDocument], list[SpecError]]
         tree = _plain(loaded, 0)
     except tomllib.TOMLDecodeError as error:
         found = _AT.search(str(error))
-        where = Location(file, int(found[1]), int(found[2])) if found else Location(file, text.count("\n") + 1, 1)
+        where = (
+            Location(file, int(found[1]), int(found[2])) if found else Location(file, text.count("\n") + 1, 1)
+        )
         message = _AT.sub("", str(error)).strip()
         return [], [SpecError("spec.syntax", f"TOML syntax: {message}", where=where, expected="TOML")]
     except (RecursionError, ValueError, InvalidOperation) as error:
-        return [], [SpecError("spec.limit", f"not readable as TOML: {_short(error)}", where=Location(file, 1, 1),
-                              expected=f"at most {MAX_DEPTH} levels and {MAX_DIGITS} digits")]
+        return [], [
+            SpecError(
+                "spec.limit",
+                f"not readable as TOML: {_short(error)}",
+                where=Location(file, 1, 1),
+                expected=f"at most {MAX_DEPTH} levels and {MAX_DIGITS} digits",
+            )
+        ]
     if sum(1 for _ in walk(tree)) > MAX_NODES:
-        return [], [SpecError("spec.limit", "the file holds too many values", where=Location(file, 1, 1),
-                              expected=f"at most {MAX_NODES} values")]
+        return [], [
+            SpecError(
+                "spec.limit",
+                "the file holds too many values",
+                where=Location(file, 1, 1),
+                expected=f"at most {MAX_NODES} values",
+            )
+        ]
     marks = _scan(text, file)
     return _split(tree, marks), []
 
@@ -111,14 +125,14 @@ def _scan(text: str, file: str) -> Marks:
             marks.keys.setdefault(path[:length], place)
         marks.values.setdefault(path, Location(file, number, found.end() + 1))
         marks.texts.setdefault(path, _text_start(line, found.end(), file, number))
-        inside.take(line[found.end():])
+        inside.take(line[found.end() :])
     return marks
 
 
 def _text_start(line: str, at: int, file: str, number: int) -> Location:
     for quote in ('"""', "'''"):
         if line.startswith(quote, at):
-            rest = line[at + 3:]
+            rest = line[at + 3 :]
             return Location(file, number, at + 4) if rest.strip() else Location(file, number + 1, 1)
     return Location(file, number, at + 2)
 
@@ -161,7 +175,7 @@ class _Inside:
             if character == "#":
                 return
             if line.startswith(('"""', "'''"), at):
-                self.quote = line[at:at + 3]
+                self.quote = line[at : at + 3]
                 at += 3
             elif character in "\"'":
                 at = _string_end(line, at)

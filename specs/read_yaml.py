@@ -90,24 +90,42 @@ class _Composer:
 
     def _open_document(self, event: Any) -> None:
         if len(self.documents) >= MAX_DOCUMENTS:
-            self.fail("spec.limit", "too many documents in one file", self.place(event.start_mark),
-                      expected=f"at most {MAX_DOCUMENTS} documents")
+            self.fail(
+                "spec.limit",
+                "too many documents in one file",
+                self.place(event.start_mark),
+                expected=f"at most {MAX_DOCUMENTS} documents",
+            )
             raise _Stop
         if event.version or event.tags:
-            self.fail("spec.forbidden", "YAML directives are not allowed", self.place(event.start_mark),
-                      expected="a document without % directives")
+            self.fail(
+                "spec.forbidden",
+                "YAML directives are not allowed",
+                self.place(event.start_mark),
+                expected="a document without % directives",
+            )
         self.root = None
         self.marks = Marks(self.file, self.place(event.start_mark))
 
     def _forbid(self, event: Any, what: str, found: str) -> None:
-        self.fail("spec.forbidden", f"a YAML {what} is not allowed", self.place(event.start_mark),
-                  expected="plain data", found=found, hint="write the value out where it is needed")
+        self.fail(
+            "spec.forbidden",
+            f"a YAML {what} is not allowed",
+            self.place(event.start_mark),
+            expected="plain data",
+            found=found,
+            hint="write the value out where it is needed",
+        )
 
     def _check_node(self, event: Any) -> None:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            self.fail("spec.limit", "the file holds too many values", self.place(event.start_mark),
-                      expected=f"at most {MAX_NODES} values")
+            self.fail(
+                "spec.limit",
+                "the file holds too many values",
+                self.place(event.start_mark),
+                expected=f"at most {MAX_NODES} values",
+            )
             raise _Stop
         if event.anchor is not None:
             self._forbid(event, "anchor", f"&{event.anchor}")
@@ -148,8 +166,13 @@ class _Composer:
         path = (*frame.path, key)
         if key in frame.node and not frame.discard:
             first = self.marks.keys.get(path) if self.marks else None
-            self.fail("spec.duplicate", f"the key {key!r} is given twice", where, found=key,
-                      hint=f"the first stands at {first}" if first else None)
+            self.fail(
+                "spec.duplicate",
+                f"the key {key!r} is given twice",
+                where,
+                found=key,
+                hint=f"the first stands at {first}" if first else None,
+            )
         elif self.marks is not None and not frame.discard:
             self.marks.keys[path] = where
         frame.pending = key
@@ -209,8 +232,13 @@ class _Composer:
             return _BOOL[text]
         if _INT.fullmatch(text) or _DECIMAL.fullmatch(text):
             if sum(character.isdigit() for character in text) > MAX_DIGITS:
-                self.fail("spec.limit", "a number with too many digits", where,
-                          expected=f"at most {MAX_DIGITS} digits", found=f"{text[:20]}…")
+                self.fail(
+                    "spec.limit",
+                    "a number with too many digits",
+                    where,
+                    expected=f"at most {MAX_DIGITS} digits",
+                    found=f"{text[:20]}…",
+                )
                 return 0
             digits = text.replace("_", "")
             return int(digits) if _INT.fullmatch(text) else Decimal(digits)

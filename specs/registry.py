@@ -12,7 +12,12 @@ from quant.core.errors import Location, SpecError, SpecErrors
 from quant.specs.document import Document
 from quant.specs.kinds import KINDS
 from quant.specs.loader import (
-    PROJECT_FILE, Loaded, read_file, read_folders, read_library, shown_path,
+    PROJECT_FILE,
+    Loaded,
+    read_file,
+    read_folders,
+    read_library,
+    shown_path,
 )
 
 DEFAULT_FOLDER = "specs"
@@ -40,9 +45,14 @@ class Registry:
     def missing(self, kind: str, name: str, where: Location | None) -> SpecError:
         known = self.names(kind)
         near = get_close_matches(name, known, n=1)
-        return SpecError("spec.reference", f"there is no {kind} named {name!r}", where=where, found=name,
-                         expected=", ".join(known) or f"a document of kind {kind}",
-                         hint=f"did you mean {near[0]}?" if near else f"add a document of kind {kind}")
+        return SpecError(
+            "spec.reference",
+            f"there is no {kind} named {name!r}",
+            where=where,
+            found=name,
+            expected=", ".join(known) or f"a document of kind {kind}",
+            hint=f"did you mean {near[0]}?" if near else f"add a document of kind {kind}",
+        )
 
     def names(self, kind: str) -> list[str]:
         return sorted(d.name for d in self.documents.values() if d.kind == kind)
@@ -73,25 +83,36 @@ class Registry:
 
     def _in_file(self, file: str, name: str, kinds: tuple[str, ...]) -> Document:
         names = {file, shown_path(Path(file) if Path(file).is_absolute() else Path.cwd() / file, self.root)}
-        found = [d for d in self.documents.values()
-                 if d.marks.file in names and d.kind in kinds and (not name or d.name == name)]
+        found = [
+            d
+            for d in self.documents.values()
+            if d.marks.file in names and d.kind in kinds and (not name or d.name == name)
+        ]
         if len(found) == 1:
             return found[0]
         here = Location(file)
         if not found:
-            raise SpecError("spec.reference", f"the file holds no {' or '.join(kinds)}"
-                            + (f" named {name!r}" if name else ""), where=here,
-                            expected=f"a document of kind {' or '.join(kinds)}")
-        raise SpecError("spec.reference", f"the file holds several documents of kind {' or '.join(kinds)}",
-                        where=here, expected=f"one of {', '.join(d.name for d in found)}",
-                        hint=f"name it: {file}#{found[0].name}")
+            raise SpecError(
+                "spec.reference",
+                f"the file holds no {' or '.join(kinds)}" + (f" named {name!r}" if name else ""),
+                where=here,
+                expected=f"a document of kind {' or '.join(kinds)}",
+            )
+        raise SpecError(
+            "spec.reference",
+            f"the file holds several documents of kind {' or '.join(kinds)}",
+            where=here,
+            expected=f"one of {', '.join(d.name for d in found)}",
+            hint=f"name it: {file}#{found[0].name}",
+        )
 
     def __iter__(self) -> Iterator[Document]:
         return iter(self.documents.values())
 
 
-def read_workspace(root: Path, extra: Iterable[Path] = (), *, library: bool = True,
-                   folder: str | None = None) -> tuple[Registry, list[SpecError]]:
+def read_workspace(
+    root: Path, extra: Iterable[Path] = (), *, library: bool = True, folder: str | None = None
+) -> tuple[Registry, list[SpecError]]:
     """Everything that can be read below a workspace, and everything that cannot.
 
     ``extra`` are spec files outside its folder, ``folder`` stands for the one that quant.toml names.
@@ -112,18 +133,26 @@ def read_workspace(root: Path, extra: Iterable[Path] = (), *, library: bool = Tr
     errors = list(loaded.errors)
     documents: dict[str, Document] = {}
     shadowed: list[Document] = []
-    for document in [*own, *loaded.documents[len(own):]]:
+    for document in [*own, *loaded.documents[len(own) :]]:
         first = documents.setdefault(document.key, document)
         if first is document:
             continue
         if first.origin == document.origin:
-            errors.append(SpecError("spec.duplicate", f"{document.kind} {document.name!r} is defined twice",
-                                    where=document.marks.value(("name",)), found=document.name,
-                                    hint=f"the first stands at {first.marks.start}"))
+            errors.append(
+                SpecError(
+                    "spec.duplicate",
+                    f"{document.kind} {document.name!r} is defined twice",
+                    where=document.marks.value(("name",)),
+                    found=document.name,
+                    hint=f"the first stands at {first.marks.start}",
+                )
+            )
         else:
             shadowed.append(document)
     ordered = dict(sorted(documents.items(), key=lambda item: (KINDS.index(item[1].kind), item[1].name)))
-    registry = Registry(root, MappingProxyType(ordered), MappingProxyType(dict(loaded.texts)), tuple(shadowed))
+    registry = Registry(
+        root, MappingProxyType(ordered), MappingProxyType(dict(loaded.texts)), tuple(shadowed)
+    )
     return registry, errors
 
 

@@ -14,8 +14,16 @@ from quant.specs.fingerprint import meaning_of_graph
 from quant.specs.loader import read_code
 from quant.specs.registry import Registry
 from quant.specs.schema import (
-    BacktestSpec, CostSpec, DeploymentSpec, FactorSpec, ProjectSpec, RiskSpec, SourceSpec, StrategySpec,
-    TableSpec, UniverseSpec,
+    BacktestSpec,
+    CostSpec,
+    DeploymentSpec,
+    FactorSpec,
+    ProjectSpec,
+    RiskSpec,
+    SourceSpec,
+    StrategySpec,
+    TableSpec,
+    UniverseSpec,
 )
 from quant.specs.schema.model import Header
 from quant.specs.schema.project import Profile
@@ -102,8 +110,9 @@ class _Builder:
             return None
 
 
-def resolve(registry: Registry, kind: str, name: str, overrides: Sequence[str] = (), *,
-            profile: str | None = None) -> ResolvedSpec:
+def resolve(
+    registry: Registry, kind: str, name: str, overrides: Sequence[str] = (), *, profile: str | None = None
+) -> ResolvedSpec:
     """The graph of a backtest or deployment under a profile (the project's default when None).
 
     ``overrides`` are ``key=value`` texts: a key of the document itself, ``strategy|universe|cost|risk=name``
@@ -114,7 +123,11 @@ def resolve(registry: Registry, kind: str, name: str, overrides: Sequence[str] =
 
     build = _Builder(registry)
     parts = _parts(build, registry.get(kind, name), tuple(overrides))
-    run = build.model(kind, parts[kind], BacktestSpec if kind == "backtest" else DeploymentSpec)
+    run: BacktestSpec | DeploymentSpec | None
+    if kind == "backtest":
+        run = build.model(kind, parts[kind], BacktestSpec)
+    else:
+        run = build.model(kind, parts[kind], DeploymentSpec)
     strategy = build.model("strategy", parts["strategy"], StrategySpec) if "strategy" in parts else None
     universe = build.model("universe", parts["universe"], UniverseSpec) if "universe" in parts else None
     cost = build.model("cost", parts["cost"], CostSpec) if "cost" in parts else None
@@ -129,11 +142,25 @@ def resolve(registry: Registry, kind: str, name: str, overrides: Sequence[str] =
         raise SpecErrors(build.errors or [SpecError("spec.invalid", f"{kind} {name!r} is not valid")])
     code = _code(build, registry, strategy)
     spec = ResolvedSpec(
-        kind=kind, name=name, run=run, strategy=strategy, universe=universe, cost=cost, risk=risk,
-        factors=MappingProxyType(factors), tables=MappingProxyType(tables), sources=MappingProxyType(sources),
-        profile=chosen, code=code, overrides=tuple(overrides),
-        fingerprint=meaning_of_graph(run, strategy, universe, cost, risk, factors, code.digest if code else None),
-        sources_text=MappingProxyType({f: registry.texts[f] for f in sorted(build.files) if f in registry.texts}),
+        kind=kind,
+        name=name,
+        run=run,
+        strategy=strategy,
+        universe=universe,
+        cost=cost,
+        risk=risk,
+        factors=MappingProxyType(factors),
+        tables=MappingProxyType(tables),
+        sources=MappingProxyType(sources),
+        profile=chosen,
+        code=code,
+        overrides=tuple(overrides),
+        fingerprint=meaning_of_graph(
+            run, strategy, universe, cost, risk, factors, code.digest if code else None
+        ),
+        sources_text=MappingProxyType(
+            {f: registry.texts[f] for f in sorted(build.files) if f in registry.texts}
+        ),
         marks=MappingProxyType(dict(build.marks)),
     )
     build.errors += check_graph(spec)
@@ -179,16 +206,23 @@ def _data(build: _Builder, profile: str | None) -> tuple[str, dict[str, TableSpe
     chosen = profile or (model.defaults.profile if model else "demo")
     settings = model.profiles.get(chosen) if model else None
     if model is not None and settings is None and project is not None:
-        build.errors.append(SpecError("spec.reference", f"there is no profile {chosen!r}",
-                                      where=project.marks.key(("profiles",)), found=chosen,
-                                      expected=", ".join(sorted(model.profiles))))
+        build.errors.append(
+            SpecError(
+                "spec.reference",
+                f"there is no profile {chosen!r}",
+                where=project.marks.key(("profiles",)),
+                found=chosen,
+                expected=", ".join(sorted(model.profiles)),
+            )
+        )
     tables, sources = resolve_data(build.registry, settings, build.errors)
     build.marks.update({d.key: d.marks for d in build.registry if d.kind in ("table", "source")})
     return chosen, tables, sources
 
 
-def resolve_data(registry: Registry, profile: Profile | None,
-                 errors: list[SpecError]) -> tuple[dict[str, TableSpec], dict[str, SourceSpec]]:
+def resolve_data(
+    registry: Registry, profile: Profile | None, errors: list[SpecError]
+) -> tuple[dict[str, TableSpec], dict[str, SourceSpec]]:
     """Every table with its sources filled in from the profile, and the sources with their roots."""
     fallback = list(profile.sources) if profile else ["sim"]
     tables: dict[str, TableSpec] = {}
@@ -199,8 +233,11 @@ def resolve_data(registry: Registry, profile: Profile | None,
         errors += faults
         if isinstance(model, TableSpec):
             named = model.from_ if model.from_ is not None else fallback
-            place = document.marks.value(("from",)) if model.from_ is not None else (
-                project.marks.key(("profiles",)) if project else None)
+            place = (
+                document.marks.value(("from",))
+                if model.from_ is not None
+                else (project.marks.key(("profiles",)) if project else None)
+            )
             names.update(dict.fromkeys(named, place))
             tables[model.name] = model.model_copy(update={"from_": named})
     sources: dict[str, SourceSpec] = {}
@@ -237,9 +274,14 @@ def find_code(registry: Registry, entry: str, where: Location) -> CodeFile | Spe
     folder = strategies_folder(registry)
     found = read_code(registry.root, folder, module)
     if found is None:
-        return SpecError("spec.reference", f"there is no file for the strategy {entry!r}", where=where,
-                         expected=f"{folder}/NAME.py, named as {folder}.NAME:CLASS", found=entry,
-                         hint=f"write the class into {module.replace('.', '/')}.py of the workspace")
+        return SpecError(
+            "spec.reference",
+            f"there is no file for the strategy {entry!r}",
+            where=where,
+            expected=f"{folder}/NAME.py, named as {folder}.NAME:CLASS",
+            found=entry,
+            hint=f"write the class into {module.replace('.', '/')}.py of the workspace",
+        )
     return CodeFile(*found)
 
 

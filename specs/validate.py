@@ -1,4 +1,4 @@
-"""A tree becomes a model; pydantic's faults become errors with place, expectation, finding and nearest name."""
+"""A tree becomes a model; faults become errors with place, expectation, finding and nearest name."""
 
 from __future__ import annotations
 
@@ -35,11 +35,14 @@ def validate(kind: str, tree: dict[str, Tree], marks: Marks) -> tuple[Header | N
 def _unknown_provider(tree: dict[str, Tree], marks: Marks) -> SpecError:
     found = tree.get("provider")
     near = get_close_matches(str(found), PROVIDERS, n=1)
-    return SpecError("spec.value" if "provider" in tree else "spec.missing_key",
-                     "unknown provider" if "provider" in tree else "the key provider is missing",
-                     where=marks.value(("provider",)), expected=" or ".join(PROVIDERS),
-                     found=describe(found) if "provider" in tree else None,
-                     hint=f"did you mean {near[0]}?" if near else None)
+    return SpecError(
+        "spec.value" if "provider" in tree else "spec.missing_key",
+        "unknown provider" if "provider" in tree else "the key provider is missing",
+        where=marks.value(("provider",)),
+        expected=" or ".join(PROVIDERS),
+        found=describe(found) if "provider" in tree else None,
+        hint=f"did you mean {near[0]}?" if near else None,
+    )
 
 
 def _real_path(loc: tuple[Any, ...], tree: Tree, *, missing: bool) -> Path:
@@ -47,10 +50,9 @@ def _real_path(loc: tuple[Any, ...], tree: Tree, *, missing: bool) -> Path:
     path: list[str | int] = []
     current: Tree = tree
     for position, step in enumerate(loc):
-        if isinstance(current, dict) and step in current:
-            current = current[step]
-        elif isinstance(current, list) and isinstance(step, int) and step < len(current):
-            current = current[step]
+        inside = isinstance(current, list) and isinstance(step, int) and step < len(current)
+        if inside or (isinstance(current, dict) and step in current):
+            current = current[step]  # type: ignore[index]
         elif missing and position == len(loc) - 1:
             pass
         else:
@@ -80,32 +82,54 @@ def shown(path: Path) -> str:
     return text
 
 
-def _error(model: type[BaseModel], path: Path, faults: list[dict[str, Any]], tree: Tree, marks: Marks) -> SpecError:
+def _error(
+    model: type[BaseModel], path: Path, faults: list[dict[str, Any]], tree: Tree, marks: Marks
+) -> SpecError:
     fault = min(faults, key=lambda f: 0 if f["type"] == "quant" else 1)
     match fault["type"]:
         case "extra_forbidden":
             return _unknown_key(model, path, marks)
         case "missing":
             where = marks.key(path[:-1]) if len(path) > 1 else marks.start
-            return SpecError("spec.missing_key", f"the key {shown(path)} is missing", where=where,
-                             expected=_description(model, path))
+            return SpecError(
+                "spec.missing_key",
+                f"the key {shown(path)} is missing",
+                where=where,
+                expected=_description(model, path),
+            )
     value = value_at(tree, path)
     secret = any(isinstance(s, str) and any(w in s.lower() for w in SECRET_WORDS) for s in path)
     found = "(not shown)" if secret else describe(value)
     where = marks.value(path)
     context = fault.get("ctx") or {}
     if fault["type"] == "quant":
-        return SpecError("spec.value", f"{shown(path)}: {context['message']}", where=where,
-                         expected=context["expected"], found=found, hint=context["hint"] or None)
+        return SpecError(
+            "spec.value",
+            f"{shown(path)}: {context['message']}",
+            where=where,
+            expected=context["expected"],
+            found=found,
+            hint=context["hint"] or None,
+        )
     choices = choices_at(model, path)
     if choices:
         near = get_close_matches(str(value), choices, n=1)
-        return SpecError("spec.value", f"{shown(path)}: not one of the allowed values", where=where,
-                         expected=" or ".join(choices), found=found,
-                         hint=f"did you mean {near[0]}?" if near else None)
+        return SpecError(
+            "spec.value",
+            f"{shown(path)}: not one of the allowed values",
+            where=where,
+            expected=" or ".join(choices),
+            found=found,
+            hint=f"did you mean {near[0]}?" if near else None,
+        )
     expected = _expected(fault["type"], context)
-    return SpecError("spec.type", f"{shown(path) or 'the document'}: {_plainly(fault)}", where=where,
-                     expected=expected, found=found)
+    return SpecError(
+        "spec.type",
+        f"{shown(path) or 'the document'}: {_plainly(fault)}",
+        where=where,
+        expected=expected,
+        found=found,
+    )
 
 
 def _unknown_key(model: type[BaseModel], path: Path, marks: Marks) -> SpecError:
@@ -113,14 +137,24 @@ def _unknown_key(model: type[BaseModel], path: Path, marks: Marks) -> SpecError:
     part = part_at(model, path[:-1])
     rules: dict[str, str] = getattr(part, "not_enforced", {})
     if key in rules:
-        return SpecError("spec.unenforced", f"{shown(path)} is not enforced by this version",
-                         where=marks.key(path), expected="a key this version enforces", found=key,
-                         hint=rules[key] or "remove the key")
+        return SpecError(
+            "spec.unenforced",
+            f"{shown(path)} is not enforced by this version",
+            where=marks.key(path),
+            expected="a key this version enforces",
+            found=key,
+            hint=rules[key] or "remove the key",
+        )
     known = [f.name for f in fields_at(model, path[:-1]) or []]
     near = get_close_matches(key, known, n=1)
-    return SpecError("spec.unknown_key", f"unknown key {shown(path)}", where=marks.key(path),
-                     expected=", ".join(known) or "no keys", found=key,
-                     hint=f"did you mean {near[0]}?" if near else None)
+    return SpecError(
+        "spec.unknown_key",
+        f"unknown key {shown(path)}",
+        where=marks.key(path),
+        expected=", ".join(known) or "no keys",
+        found=key,
+        hint=f"did you mean {near[0]}?" if near else None,
+    )
 
 
 def _description(model: type[BaseModel], path: Path) -> str:
@@ -131,8 +165,13 @@ def _description(model: type[BaseModel], path: Path) -> str:
 
 
 _EXPECTED = {
-    "model_type": "a mapping", "model_attributes_type": "a mapping", "dict_type": "a mapping", "list_type": "a list",
-    "string_type": "a text", "int_type": "a whole number", "bool_type": "true or false",
+    "model_type": "a mapping",
+    "model_attributes_type": "a mapping",
+    "dict_type": "a mapping",
+    "list_type": "a list",
+    "string_type": "a text",
+    "int_type": "a whole number",
+    "bool_type": "true or false",
     "too_short": "at least one entry",
 }
 

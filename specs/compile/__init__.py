@@ -4,12 +4,33 @@ from quant.specs.compile.assumptions import describe_assumption
 from quant.specs.compile.catalog import Catalog, Column, TableState
 from quant.specs.compile.compiler import compile_backtest, compile_session
 from quant.specs.compile.plan import (
-    BacktestPlan, BenchmarkPlan, ConstructPlan, CostPlan, FillPlan, PinnedTable, RebalancePlan, RiskPlan,
-    StrategyEntry, UniversePlan,
+    BacktestPlan,
+    BenchmarkPlan,
+    ConstructPlan,
+    CostPlan,
+    FillPlan,
+    PinnedTable,
+    RebalancePlan,
+    RiskPlan,
+    StrategyEntry,
+    UniversePlan,
 )
 
 __all__ = [
-    "BacktestPlan", "BenchmarkPlan", "Catalog", "Column", "ConstructPlan", "CostPlan", "FillPlan", "PinnedTable",
-    "RebalancePlan", "RiskPlan", "StrategyEntry", "TableState", "UniversePlan", "compile_backtest",
-    "compile_session", "describe_assumption",
+    "BacktestPlan",
+    "BenchmarkPlan",
+    "Catalog",
+    "Column",
+    "ConstructPlan",
+    "CostPlan",
+    "FillPlan",
+    "PinnedTable",
+    "RebalancePlan",
+    "RiskPlan",
+    "StrategyEntry",
+    "TableState",
+    "UniversePlan",
+    "compile_backtest",
+    "compile_session",
+    "describe_assumption",
 ]

@@ -6,8 +6,8 @@ from typing import Literal
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "events.inferred": (
-        "Distributions are inferred from jumps of the adjustment factor; the split between cash and shares is an "
-        "estimate.",
+        "Distributions are inferred from jumps of the adjustment factor; how they split into cash and shares "
+        "is an estimate.",
         "分红送转由复权因子的跳变推断，现金与送股的拆分为估计。",
     ),
     "events.absent": (
@@ -19,8 +19,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "以复权价格成交，不记分红送转，数量不是真实股数。",
     ),
     "st_history.absent": (
-        "The data hold no history of special treatment; limits assume normal status and the status is reported as "
-        "unknown.",
+        "The data hold no history of special treatment; limits assume normal status and the status is "
+        "reported as unknown.",
         "数据中没有 ST 历史，涨跌停按正常状态推算，状态记为未知。",
     ),
     "delistings.absent": (
@@ -46,7 +46,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
     "fill.close": ("Orders fill at the closing price.", "订单按收盘价成交。"),
     "fill.vwap": ("Orders fill at the bar's average price.", "订单按当日均价成交。"),
     "fill.unlimited_volume": (
-        "Orders are not bounded by the bar's volume.", "订单不受当日成交量限制。",
+        "Orders are not bounded by the bar's volume.",
+        "订单不受当日成交量限制。",
     ),
     "decide.before_close": (
         "Decisions at 14:57 use the opening price and earlier sessions only, and fill at the close.",

@@ -14,8 +14,17 @@ from quant.core.ids import parse_code
 from quant.core.market.calendar import calendar
 from quant.specs.compile.catalog import Catalog, TableState
 from quant.specs.compile.plan import (
-    BacktestPlan, BenchmarkPlan, ConstructPlan, CostPlan, FillPlan, Members, PinnedTable, RebalancePlan, RiskPlan,
-    StrategyEntry, UniversePlan,
+    BacktestPlan,
+    BenchmarkPlan,
+    ConstructPlan,
+    CostPlan,
+    FillPlan,
+    Members,
+    PinnedTable,
+    RebalancePlan,
+    RiskPlan,
+    StrategyEntry,
+    UniversePlan,
 )
 from quant.specs.compile.programs import conjunction, factor_program, formula_program, where_programs
 from quant.specs.expr.program import Program
@@ -41,53 +50,114 @@ class _Frame:
     at: Location
 
 
-def compile_backtest(resolved: ResolvedSpec, catalog: Catalog, *, rulebook_hash: str, kernel_hash: str,
-                     as_of: datetime | None = None) -> BacktestPlan:
+def compile_backtest(
+    resolved: ResolvedSpec,
+    catalog: Catalog,
+    *,
+    rulebook_hash: str,
+    kernel_hash: str,
+    as_of: datetime | None = None,
+) -> BacktestPlan:
     """The plan of a backtest over the newest tables.
 
     Raises SpecErrors: look-ahead, or ``data.missing`` with the command that fetches what is missing.
     """
     spec = resolved.backtest
     known = as_of or spec.as_of
-    frame = _Frame("backtest", spec.range.from_, spec.range.to, spec.cash, spec.fill, spec.prices,
-                   resolved.where("backtest", "range"))
+    frame = _Frame(
+        "backtest",
+        spec.range.from_,
+        spec.range.to,
+        spec.cash,
+        spec.fill,
+        spec.prices,
+        resolved.where("backtest", "range"),
+    )
     return _compile(resolved, catalog, frame, rulebook_hash, kernel_hash, known)
 
 
-def compile_session(resolved: ResolvedSpec, catalog: Catalog, *, rulebook_hash: str, kernel_hash: str,
-                    start: date | None = None, end: date | None = None,
-                    as_of: datetime | None = None) -> BacktestPlan:
+def compile_session(
+    resolved: ResolvedSpec,
+    catalog: Catalog,
+    *,
+    rulebook_hash: str,
+    kernel_hash: str,
+    start: date | None = None,
+    end: date | None = None,
+    as_of: datetime | None = None,
+) -> BacktestPlan:
     """The plan of a deployment's paper session; ``start`` and ``end`` replace the spec's. Raises as above."""
     spec = resolved.deployment
     paper = spec.env.paper
-    frame = _Frame("paper", start or paper.from_, end or paper.to, paper.cash, spec.fill, "raw",
-                   resolved.where("deployment", "env", "paper", "from"))
+    frame = _Frame(
+        "paper",
+        start or paper.from_,
+        end or paper.to,
+        paper.cash,
+        spec.fill,
+        "raw",
+        resolved.where("deployment", "env", "paper", "from"),
+    )
     if frame.start > frame.end:
-        raise SpecErrors([SpecError("spec.range", "the session ends before it starts", where=frame.at,
-                                    expected="from <= to", found=f"{frame.start} to {frame.end}")])
+        raise SpecErrors(
+            [
+                SpecError(
+                    "spec.range",
+                    "the session ends before it starts",
+                    where=frame.at,
+                    expected="from <= to",
+                    found=f"{frame.start} to {frame.end}",
+                )
+            ]
+        )
     return _compile(resolved, catalog, frame, rulebook_hash, kernel_hash, as_of)
 
 
-def _compile(resolved: ResolvedSpec, catalog: Catalog, frame: _Frame, rulebook_hash: str, kernel_hash: str,
-             as_of: datetime | None) -> BacktestPlan:
+def _compile(
+    resolved: ResolvedSpec,
+    catalog: Catalog,
+    frame: _Frame,
+    rulebook_hash: str,
+    kernel_hash: str,
+    as_of: datetime | None,
+) -> BacktestPlan:
     decide = decision_instant(resolved)
     signal = signal_program(resolved, decide)
     where = conjunction(where_programs(resolved.universe, resolved.marks["universe"], decide))
     code = resolved.strategy.code
-    lookback = max(1, signal.lookback if signal else 0, where.lookback if where else 0, code.lookback if code else 0)
+    lookback = max(
+        1, signal.lookback if signal else 0, where.lookback if where else 0, code.lookback if code else 0
+    )
     states = _states(resolved, catalog, frame, lookback)
     pinned = tuple(PinnedTable(s.name, s.version, s.content_hash) for s in states)
     return BacktestPlan(
-        name=resolved.name, mode=frame.mode, calendar=resolved.run.calendar,
-        start=frame.start.isoformat(), end=frame.end.isoformat(), decide=decide, tables=pinned,
-        universe=UniversePlan(_members(resolved), where), signal=signal, rebalance=_rebalance(resolved),
-        construct=_construct(resolved), code=_entry(resolved), cost=_cost(resolved.cost),
-        risk=_risk(resolved.risk, resolved), fill=_fill(frame.fill), prices=frame.prices,
-        initial_cash=decimal_text(frame.cash), currency=resolved.run.currency,
-        benchmark=BenchmarkPlan(resolved.run.benchmark), lookback=lookback, seed=resolved.run.seed,
-        spec_fingerprint=resolved.fingerprint, rulebook_hash=rulebook_hash, kernel_hash=kernel_hash,
+        name=resolved.name,
+        mode=frame.mode,
+        calendar=resolved.run.calendar,
+        start=frame.start.isoformat(),
+        end=frame.end.isoformat(),
+        decide=decide,
+        tables=pinned,
+        universe=UniversePlan(_members(resolved), where),
+        signal=signal,
+        rebalance=_rebalance(resolved),
+        construct=_construct(resolved),
+        code=_entry(resolved),
+        cost=_cost(resolved.cost),
+        risk=_risk(resolved.risk, resolved),
+        fill=_fill(frame.fill),
+        prices=frame.prices,
+        initial_cash=decimal_text(frame.cash),
+        currency=resolved.run.currency,
+        benchmark=BenchmarkPlan(resolved.run.benchmark),
+        lookback=lookback,
+        seed=resolved.run.seed,
+        spec_fingerprint=resolved.fingerprint,
+        rulebook_hash=rulebook_hash,
+        kernel_hash=kernel_hash,
         assumptions=_assumptions(resolved, frame, states, decide, as_of),
-        as_of=as_of.isoformat() if as_of else None, profile=resolved.profile,
+        as_of=as_of.isoformat() if as_of else None,
+        profile=resolved.profile,
     )
 
 
@@ -116,9 +186,17 @@ def _states(resolved: ResolvedSpec, catalog: Catalog, frame: _Frame, lookback: i
     try:
         first = dates.offset(frame.start, -lookback)
     except QuantError:
-        raise SpecErrors([SpecError(
-            "spec.range", f"the run needs {lookback} sessions before its start, before the calendar begins",
-            where=frame.at, expected=f"a start after {dates.first}", found=str(frame.start))]) from None
+        raise SpecErrors(
+            [
+                SpecError(
+                    "spec.range",
+                    f"the run needs {lookback} sessions before its start, before the calendar begins",
+                    where=frame.at,
+                    expected=f"a start after {dates.first}",
+                    found=str(frame.start),
+                )
+            ]
+        ) from None
     needed = [n for n in TABLES if n != "corporate_actions" or frame.prices == "raw"]
     states, missing = [], []
     sessions = dates.sessions(frame.start, frame.end)
@@ -144,9 +222,13 @@ def _missing(missing: list[tuple[str, str]], first: date, frame: _Frame, lookbac
     names = [n for n, _ in missing]
     found = "; ".join(f"{n}: {have}" for n, have in missing)
     return SpecError(
-        "data.missing", f"data are missing: {', '.join(names)}", where=frame.at,
-        expected=f"sessions from {first} ({lookback} before the start) to {frame.end}", found=found,
-        hint=f"quant data sync {' '.join(names)} --start {first} --end {frame.end}")
+        "data.missing",
+        f"data are missing: {', '.join(names)}",
+        where=frame.at,
+        expected=f"sessions from {first} ({lookback} before the start) to {frame.end}",
+        found=found,
+        hint=f"quant data sync {' '.join(names)} --start {first} --end {frame.end}",
+    )
 
 
 def _codes(written: Iterable[str], where: Location) -> tuple[str, ...]:
@@ -155,8 +237,9 @@ def _codes(written: Iterable[str], where: Location) -> tuple[str, ...]:
         try:
             found.append(str(parse_code(text)))
         except QuantError as error:
-            raise SpecErrors([SpecError("spec.value", str(error), where=where, found=text,
-                                        expected="a code as 600519.SH")]) from error
+            raise SpecErrors(
+                [SpecError("spec.value", str(error), where=where, found=text, expected="a code as 600519.SH")]
+            ) from error
     return tuple(sorted(set(found)))
 
 
@@ -178,9 +261,14 @@ def _construct(resolved: ResolvedSpec) -> ConstructPlan | None:
     how = resolved.strategy.construct_
     if how is None:
         return None
-    return ConstructPlan(method=how.method, top=how.top, max_weight=_text(how.max_weight),
-                         cash_buffer=decimal_text(how.cash_buffer), turnover_cap=_text(how.turnover_cap),
-                         long_only=how.long_only)
+    return ConstructPlan(
+        method=how.method,
+        top=how.top,
+        max_weight=_text(how.max_weight),
+        cash_buffer=decimal_text(how.cash_buffer),
+        turnover_cap=_text(how.turnover_cap),
+        long_only=how.long_only,
+    )
 
 
 def _entry(resolved: ResolvedSpec) -> StrategyEntry | None:
@@ -205,19 +293,27 @@ def _parameter(value: Any) -> Any:
 
 def _cost(cost: CostSpec) -> CostPlan:
     return CostPlan(
-        commission_rate=decimal_text(cost.commission.rate), commission_min=decimal_text(cost.commission.min),
+        commission_rate=decimal_text(cost.commission.rate),
+        commission_min=decimal_text(cost.commission.min),
         stamp_rate=_text(cost.stamp.rate if cost.stamp else None),
         transfer_rate=_text(cost.transfer.rate if cost.transfer else None),
-        rounding=cost.rounding, slippage_ticks=cost.slippage.ticks)
+        rounding=cost.rounding,
+        slippage_ticks=cost.slippage.ticks,
+    )
 
 
 def _risk(risk: RiskSpec, resolved: ResolvedSpec) -> RiskPlan:
     limits, halt = risk.limits, risk.halt
     return RiskPlan(
-        single_name=_text(limits.single_name), gross=_text(limits.gross), cash_min=_text(limits.cash_min),
-        order_value_max=_text(limits.order_value), order_quantity_max=limits.order_quantity,
+        single_name=_text(limits.single_name),
+        gross=_text(limits.gross),
+        cash_min=_text(limits.cash_min),
+        order_value_max=_text(limits.order_value),
+        order_quantity_max=limits.order_quantity,
         forbidden=_codes(risk.forbidden, resolved.where("risk", "forbidden")),
-        daily_loss=_text(halt.daily_loss), max_drawdown=_text(halt.drawdown))
+        daily_loss=_text(halt.daily_loss),
+        max_drawdown=_text(halt.drawdown),
+    )
 
 
 def _fill(fill: Fill) -> FillPlan:
@@ -228,8 +324,9 @@ def _text(value: Decimal | None) -> str | None:
     return None if value is None else decimal_text(value)
 
 
-def _assumptions(resolved: ResolvedSpec, frame: _Frame, states: list[TableState], decide: str,
-                 as_of: datetime | None) -> tuple[str, ...]:
+def _assumptions(
+    resolved: ResolvedSpec, frame: _Frame, states: list[TableState], decide: str, as_of: datetime | None
+) -> tuple[str, ...]:
     facts = {key: value for state in states for key, value in state.facts.items()}
     found = []
     if frame.prices == "adjusted":

@@ -152,7 +152,9 @@ class BacktestPlan:
 
     def to_json(self) -> str:
         """Readable JSON; ``from_json`` gives an equal plan."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True, indent=2, allow_nan=False) + "\n"
+        return (
+            json.dumps(self.to_dict(), ensure_ascii=False, sort_keys=True, indent=2, allow_nan=False) + "\n"
+        )
 
     @classmethod
     def from_json(cls, text: str | bytes) -> BacktestPlan:
@@ -161,12 +163,18 @@ class BacktestPlan:
             body = json.loads(text)
             version = body.get("format")
             if isinstance(version, int) and version > PLAN_FORMAT:
-                raise StateConflict("plan.newer", "this plan was made by a newer quant",
-                                    expected=f"format <= {PLAN_FORMAT}", found=str(version),
-                                    hint="install the newer version: pip install -U quant-toolkit")
+                raise StateConflict(
+                    "plan.newer",
+                    "this plan was made by a newer quant",
+                    expected=f"format <= {PLAN_FORMAT}",
+                    found=str(version),
+                    hint="install the newer version: pip install -U quant-toolkit",
+                )
             return cls(**{k: _READ.get(k, _same)(v) for k, v in body.items()})
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise SpecError("plan.invalid", f"not a plan: {error}", expected=f"a plan of format {PLAN_FORMAT}") from error
+            raise SpecError(
+                "plan.invalid", f"not a plan: {error}", expected=f"a plan of format {PLAN_FORMAT}"
+            ) from error
 
 
 def _plain(value: Any) -> Any:

@@ -13,21 +13,25 @@ from quant.specs.schema import FactorSpec, StrategySpec, UniverseSpec
 def factor_program(factor: FactorSpec, marks: Marks, decide: str) -> Program:
     """The program of a factor as it is known at the decision. Raises SpecError."""
     params = {k: float(v) for k, v in factor.params.items()}
-    return compile_expression(factor.expr, origin=marks.text(("expr",)), price=factor.price, decide=decide,
-                              params=params)
+    return compile_expression(
+        factor.expr, origin=marks.text(("expr",)), price=factor.price, decide=decide, params=params
+    )
 
 
 def formula_program(strategy: StrategySpec, marks: Marks, decide: str) -> Program:
     """The program of a strategy's own formula. Raises SpecError."""
     params = {k: float(v) for k, v in strategy.params.items()}
-    return compile_expression(strategy.expr or "", origin=marks.text(("expr",)), price=strategy.price,
-                              decide=decide, params=params)
+    return compile_expression(
+        strategy.expr or "", origin=marks.text(("expr",)), price=strategy.price, decide=decide, params=params
+    )
 
 
 def where_programs(universe: UniverseSpec, marks: Marks, decide: str) -> list[Program]:
     """One program for each condition. Raises SpecError at the first that is wrong."""
-    return [compile_expression(text, origin=marks.text(("where", n)), decide=decide)
-            for n, text in enumerate(universe.where)]
+    return [
+        compile_expression(text, origin=marks.text(("where", n)), decide=decide)
+        for n, text in enumerate(universe.where)
+    ]
 
 
 def conjunction(programs: Sequence[Program]) -> Program | None:
@@ -50,4 +54,6 @@ def conjunction(programs: Sequence[Program]) -> Program | None:
             output = len(instructions) - 1
         result = output
     lookback = max(p.lookback for p in programs)
-    return Program(columns, tuple(instructions), result, lookback, " and ".join(f"({p.source})" for p in programs))
+    return Program(
+        columns, tuple(instructions), result, lookback, " and ".join(f"({p.source})" for p in programs)
+    )

@@ -17,7 +17,14 @@ from quant.specs.lint.sources import check_source
 from quant.specs.registry import Registry
 from quant.specs.resolve import find_code
 from quant.specs.schema import (
-    BacktestSpec, DeploymentSpec, FactorSpec, ProjectSpec, RiskSpec, StrategySpec, TableSpec, UniverseSpec,
+    BacktestSpec,
+    DeploymentSpec,
+    FactorSpec,
+    ProjectSpec,
+    RiskSpec,
+    StrategySpec,
+    TableSpec,
+    UniverseSpec,
 )
 from quant.specs.schema.model import Header
 from quant.specs.schema.select import models, part_at
@@ -56,18 +63,26 @@ def _nothing(registry: Registry, model: Any, marks: Marks) -> Faults:  # noqa: A
     yield from ()
 
 
-def _reference(registry: Registry, kind: str, name: str | None, marks: Marks, path: tuple[str | int, ...]) -> Faults:
+def _reference(
+    registry: Registry, kind: str, name: str | None, marks: Marks, path: tuple[str | int, ...]
+) -> Faults:
     if name is not None and f"{kind}/{name}" not in registry.documents:
         yield registry.missing(kind, name, marks.value(path))
 
 
 def _project(registry: Registry, model: ProjectSpec, marks: Marks) -> Faults:
     yield from _reference(registry, "backtest", model.defaults.backtest, marks, ("defaults", "backtest"))
-    yield from _reference(registry, "deployment", model.defaults.deployment, marks, ("defaults", "deployment"))
+    yield from _reference(
+        registry, "deployment", model.defaults.deployment, marks, ("defaults", "deployment")
+    )
     if model.defaults.profile not in model.profiles:
-        yield SpecError("spec.reference", f"there is no profile {model.defaults.profile!r}",
-                        where=marks.value(("defaults", "profile")), found=model.defaults.profile,
-                        expected=", ".join(sorted(model.profiles)))
+        yield SpecError(
+            "spec.reference",
+            f"there is no profile {model.defaults.profile!r}",
+            where=marks.value(("defaults", "profile")),
+            found=model.defaults.profile,
+            expected=", ".join(sorted(model.profiles)),
+        )
     for name, profile in model.profiles.items():
         for index, source in enumerate(profile.sources):
             yield from _reference(registry, "source", source, marks, ("profiles", name, "sources", index))
@@ -81,8 +96,12 @@ def _table(registry: Registry, model: TableSpec, marks: Marks) -> Faults:
     for index, name in enumerate(model.from_ or []):
         yield from _reference(registry, "source", name, marks, ("from", index))
         if (model.from_ or []).index(name) != index:
-            yield SpecError("spec.duplicate", f"the source {name!r} is named twice", found=name,
-                            where=marks.value(("from", index)))
+            yield SpecError(
+                "spec.duplicate",
+                f"the source {name!r} is named twice",
+                found=name,
+                where=marks.value(("from", index)),
+            )
 
 
 def _universe(registry: Registry, model: UniverseSpec, marks: Marks) -> Faults:  # noqa: ARG001
@@ -103,18 +122,30 @@ def _program(compile_it: Callable[[], object]) -> Faults:
 
 
 def _strategy(registry: Registry, model: StrategySpec, marks: Marks) -> Faults:
-    given = [k for k, v in (("signal", model.signal), ("expr", model.expr), ("code", model.code)) if v is not None]
+    given = [
+        k for k, v in (("signal", model.signal), ("expr", model.expr), ("code", model.code)) if v is not None
+    ]
     if len(given) != 1:
-        yield SpecError("spec.value", "a strategy needs exactly one of signal, expr and code",
-                        where=marks.key((given[1],)) if given else marks.start, expected="signal, expr or code",
-                        found=", ".join(given) or "none of them")
+        yield SpecError(
+            "spec.value",
+            "a strategy needs exactly one of signal, expr and code",
+            where=marks.key((given[1],)) if given else marks.start,
+            expected="signal, expr or code",
+            found=", ".join(given) or "none of them",
+        )
         return
     yield from _reference(registry, "factor", model.signal, marks, ("signal",))
     if model.expr is not None:
         yield from _program(lambda: formula_program(model, marks, "after_close"))
     elif model.params:
-        yield SpecError("spec.value", "params belong to expr", where=marks.key(("params",)), expected="no params here",
-                        found="params", hint="give a factor's params in the factor, code's under code.params")
+        yield SpecError(
+            "spec.value",
+            "params belong to expr",
+            where=marks.key(("params",)),
+            expected="no params here",
+            found="params",
+            hint="give a factor's params in the factor, code's under code.params",
+        )
     if model.code is not None:
         yield from _code(registry, model, marks)
     else:
@@ -125,8 +156,14 @@ def _code(registry: Registry, model: StrategySpec, marks: Marks) -> Faults:
     assert model.code is not None
     for key, value in (("construct", model.construct_), ("rebalance", model.rebalance)):
         if value is not None:
-            yield SpecError("spec.value", f"{key} has no meaning for a Python strategy", where=marks.key((key,)),
-                            expected="code alone", found=key, hint="the class decides what to hold and when")
+            yield SpecError(
+                "spec.value",
+                f"{key} has no meaning for a Python strategy",
+                where=marks.key((key,)),
+                expected="code alone",
+                found=key,
+                hint="the class decides what to hold and when",
+            )
     found = find_code(registry, model.code.entry, marks.value(("code", "entry")))
     if isinstance(found, SpecError):
         yield found
@@ -135,36 +172,65 @@ def _code(registry: Registry, model: StrategySpec, marks: Marks) -> Faults:
 def _declared(model: StrategySpec, marks: Marks) -> Faults:
     for key, value in (("construct", model.construct_), ("rebalance", model.rebalance)):
         if value is None:
-            yield SpecError("spec.missing_key", f"the key {key} is missing", where=marks.start, expected=f"{key}:")
+            yield SpecError(
+                "spec.missing_key", f"the key {key} is missing", where=marks.start, expected=f"{key}:"
+            )
     how = model.construct_
     if how is None:
         return
     if how.method == "threshold" and how.top is not None:
-        yield SpecError("spec.contradiction", "threshold holds every name above 0; top has no meaning",
-                        where=marks.key(("construct", "top")), expected="no top", found=str(how.top))
+        yield SpecError(
+            "spec.contradiction",
+            "threshold holds every name above 0; top has no meaning",
+            where=marks.key(("construct", "top")),
+            expected="no top",
+            found=str(how.top),
+        )
     if how.method != "threshold" and how.top is None:
-        yield SpecError("spec.missing_key", "the key construct.top is missing", where=marks.key(("construct",)),
-                        expected="how many names to hold")
+        yield SpecError(
+            "spec.missing_key",
+            "the key construct.top is missing",
+            where=marks.key(("construct",)),
+            expected="how many names to hold",
+        )
 
 
 def _risk(registry: Registry, model: RiskSpec, marks: Marks) -> Faults:  # noqa: ARG001
     limits, halt = model.limits, model.halt
     yield from _codes(model.forbidden, marks, ("forbidden",))
     if limits.gross is not None and limits.gross > 1:
-        yield SpecError("spec.unenforced", "a gross limit above 1x needs borrowing, which this version does not do",
-                        where=marks.value(("limits", "gross")), expected="at most 1x", found=f"{limits.gross}x")
+        yield SpecError(
+            "spec.unenforced",
+            "a gross limit above 1x needs borrowing, which this version does not do",
+            where=marks.value(("limits", "gross")),
+            expected="at most 1x",
+            found=f"{limits.gross}x",
+        )
     if limits.gross is not None and limits.single_name is not None and limits.single_name > limits.gross:
-        yield SpecError("spec.contradiction", "the limit of one name is above the limit of all together",
-                        where=marks.value(("limits", "single_name")), expected=f"at most {limits.gross}x (limits.gross)",
-                        found=str(limits.single_name))
+        yield SpecError(
+            "spec.contradiction",
+            "the limit of one name is above the limit of all together",
+            where=marks.value(("limits", "single_name")),
+            expected=f"at most {limits.gross}x (limits.gross)",
+            found=str(limits.single_name),
+        )
     if limits.gross is not None and limits.cash_min is not None and limits.gross > 1 - limits.cash_min:
-        yield SpecError("spec.contradiction", "the gross limit cannot be reached with this much cash",
-                        where=marks.value(("limits", "gross")), expected=f"at most {Decimal(1) - limits.cash_min}x",
-                        found=f"{limits.gross}x", hint="lower limits.gross or limits.cash_min")
+        yield SpecError(
+            "spec.contradiction",
+            "the gross limit cannot be reached with this much cash",
+            where=marks.value(("limits", "gross")),
+            expected=f"at most {Decimal(1) - limits.cash_min}x",
+            found=f"{limits.gross}x",
+            hint="lower limits.gross or limits.cash_min",
+        )
     if halt.daily_loss is not None and halt.drawdown is not None and halt.daily_loss > halt.drawdown:
-        yield SpecError("spec.contradiction", "the daily loss halt is above the drawdown halt and can never act",
-                        where=marks.value(("halt", "daily_loss")), expected=f"at most {halt.drawdown} (halt.drawdown)",
-                        found=str(halt.daily_loss))
+        yield SpecError(
+            "spec.contradiction",
+            "the daily loss halt is above the drawdown halt and can never act",
+            where=marks.value(("halt", "daily_loss")),
+            expected=f"at most {halt.drawdown} (halt.drawdown)",
+            found=str(halt.daily_loss),
+        )
 
 
 def _codes(written: list[str], marks: Marks, path: tuple[str | int, ...]) -> Faults:
@@ -174,11 +240,19 @@ def _codes(written: list[str], marks: Marks, path: tuple[str | int, ...]) -> Fau
             code = str(parse_code(text))
         except QuantError as error:
             fault = error.fault
-            yield SpecError("spec.value", fault.message, where=marks.value((*path, index)), found=text,
-                            expected=fault.expected or "a code as 600519.SH", hint=fault.hint)
+            yield SpecError(
+                "spec.value",
+                fault.message,
+                where=marks.value((*path, index)),
+                found=text,
+                expected=fault.expected or "a code as 600519.SH",
+                hint=fault.hint,
+            )
             continue
         if code in seen:
-            yield SpecError("spec.duplicate", f"{code} is named twice", where=marks.value((*path, index)), found=text)
+            yield SpecError(
+                "spec.duplicate", f"{code} is named twice", where=marks.value((*path, index)), found=text
+            )
         seen[code] = text
 
 
@@ -206,35 +280,68 @@ def _span(start: date, end: date, marks: Marks, path: tuple[str | int, ...]) -> 
     first = marks.value((*path, "from")) if (*path, "from") in marks.values else marks.value((*path, 0))
     last = marks.value((*path, "to")) if (*path, "to") in marks.values else marks.value((*path, 1))
     if end < start:
-        yield SpecError("spec.range", "the range ends before it starts", where=last, expected=f"{start} or later",
-                        found=str(end))
+        yield SpecError(
+            "spec.range",
+            "the range ends before it starts",
+            where=last,
+            expected=f"{start} or later",
+            found=str(end),
+        )
         return
     dates = calendar("XSHG")
     outside = [(d, w) for d, w in ((start, first), (end, last)) if not dates.first <= d <= dates.last]
     for day, where in outside:
-        yield SpecError("spec.range", f"the calendar does not cover {day}", where=where,
-                        expected=f"{dates.first} to {dates.last}", found=str(day))
+        yield SpecError(
+            "spec.range",
+            f"the calendar does not cover {day}",
+            where=where,
+            expected=f"{dates.first} to {dates.last}",
+            found=str(day),
+        )
     if not outside and not dates.sessions(start, end):
-        yield SpecError("spec.range", "the range holds no session", where=first, expected="at least one session",
-                        found=f"{start} to {end}")
+        yield SpecError(
+            "spec.range",
+            "the range holds no session",
+            where=first,
+            expected="at least one session",
+            found=f"{start} to {end}",
+        )
 
 
 def _fill(model: BacktestSpec | DeploymentSpec, marks: Marks) -> Faults:
     if model.fill.at == "open" and model.fill.participation is not None:
-        yield SpecError("spec.contradiction", "the volume at the open is not known; participation has no meaning",
-                        where=marks.key(("fill", "participation")), expected="participation with close or vwap",
-                        found="participation with open", hint="set fill.at to vwap, or remove participation")
+        yield SpecError(
+            "spec.contradiction",
+            "the volume at the open is not known; participation has no meaning",
+            where=marks.key(("fill", "participation")),
+            expected="participation with close or vwap",
+            found="participation with open",
+            hint="set fill.at to vwap, or remove participation",
+        )
 
 
 def _aliases(registry: Registry, model: BacktestSpec | DeploymentSpec, marks: Marks) -> Faults:  # noqa: ARG001
     for short, path in model.params.items():
         where = marks.value(("params", short))
-        if part_at(type(model), (short,)) or short in {*PARTS, *(f.alias or n for n, f in type(model).model_fields.items())}:
-            yield SpecError("spec.value", f"the short name {short!r} hides a key", where=marks.key(("params", short)),
-                            expected="a name that is no key", found=short)
+        if part_at(type(model), (short,)) or short in {
+            *PARTS,
+            *(f.alias or n for n, f in type(model).model_fields.items()),
+        }:
+            yield SpecError(
+                "spec.value",
+                f"the short name {short!r} hides a key",
+                where=marks.key(("params", short)),
+                expected="a name that is no key",
+                found=short,
+            )
         if not _known_path(model, path):
-            yield SpecError("spec.reference", f"{path!r} is no key of this run", where=where, found=path,
-                            expected="a dotted path, as strategy.construct.top")
+            yield SpecError(
+                "spec.reference",
+                f"{path!r} is no key of this run",
+                where=where,
+                found=path,
+                expected="a dotted path, as strategy.construct.top",
+            )
 
 
 def _known_path(model: Header, path: str) -> bool:
@@ -252,7 +359,13 @@ def _has(model: type[Header], path: tuple[str, ...]) -> bool:
 
 
 _CHECKS: dict[type[Any], Callable[[Registry, Any, Marks], Faults]] = {
-    ProjectSpec: _project, TableSpec: _table, UniverseSpec: _universe, FactorSpec: _factor, StrategySpec: _strategy,
-    RiskSpec: _risk, BacktestSpec: _backtest, DeploymentSpec: _deployment,
-    **{model: check_source for model in models()["source"]},
+    ProjectSpec: _project,
+    TableSpec: _table,
+    UniverseSpec: _universe,
+    FactorSpec: _factor,
+    StrategySpec: _strategy,
+    RiskSpec: _risk,
+    BacktestSpec: _backtest,
+    DeploymentSpec: _deployment,
+    **dict.fromkeys(models()["source"], check_source),
 }

@@ -29,9 +29,16 @@ def check_graph(spec: ResolvedSpec) -> list[SpecError]:
 def _fill(spec: ResolvedSpec) -> list[SpecError]:
     at = spec.run.fill.at
     if decision_instant(spec) == "before_close" and at != "close":
-        return [SpecError("spec.lookahead", f"a decision at 14:57 cannot fill at the session's {at}",
-                          where=spec.where(spec.kind, "fill", "at"), expected="fill.at: close", found=at,
-                          hint="set fill.at to close, or decide after_close")]
+        return [
+            SpecError(
+                "spec.lookahead",
+                f"a decision at 14:57 cannot fill at the session's {at}",
+                where=spec.where(spec.kind, "fill", "at"),
+                expected="fill.at: close",
+                found=at,
+                hint="set fill.at to close, or decide after_close",
+            )
+        ]
     return []
 
 
@@ -45,23 +52,41 @@ def _weights(spec: ResolvedSpec) -> list[SpecError]:
     if how.method == "equal" and how.top and limits.single_name is not None:
         weight = min(invested / how.top, how.max_weight or Decimal(1))
         if weight > limits.single_name:
-            errors.append(SpecError(
-                "spec.contradiction", f"the strategy wants {_percent(weight)} a name, the risk limits allow "
-                f"{_percent(limits.single_name)}", where=spec.where("strategy", "construct", "top"),
-                expected=f"at most {_percent(limits.single_name)} a name (risk {spec.risk.name!r})",
-                found=f"top {how.top}",
-                hint=f"set construct.max_weight to {_percent(limits.single_name)}, or hold at least "
-                     f"{-(-invested // limits.single_name)} names"))
+            errors.append(
+                SpecError(
+                    "spec.contradiction",
+                    f"the strategy wants {_percent(weight)} a name, the risk limits allow "
+                    f"{_percent(limits.single_name)}",
+                    where=spec.where("strategy", "construct", "top"),
+                    expected=f"at most {_percent(limits.single_name)} a name (risk {spec.risk.name!r})",
+                    found=f"top {how.top}",
+                    hint=f"set construct.max_weight to {_percent(limits.single_name)}, or hold at least "
+                    f"{-(-invested // limits.single_name)} names",
+                )
+            )
     if limits.cash_min is not None and limits.cash_min > how.cash_buffer:
-        errors.append(SpecError(
-            "spec.contradiction", f"the strategy keeps {_percent(how.cash_buffer)} cash, the risk limits ask for "
-            f"{_percent(limits.cash_min)}", where=where, expected=f"cash_buffer of at least {_percent(limits.cash_min)}",
-            found=_percent(how.cash_buffer), hint="raise construct.cash_buffer"))
+        errors.append(
+            SpecError(
+                "spec.contradiction",
+                f"the strategy keeps {_percent(how.cash_buffer)} cash, the risk limits ask for "
+                f"{_percent(limits.cash_min)}",
+                where=where,
+                expected=f"cash_buffer of at least {_percent(limits.cash_min)}",
+                found=_percent(how.cash_buffer),
+                hint="raise construct.cash_buffer",
+            )
+        )
     if limits.gross is not None and limits.gross < invested:
-        errors.append(SpecError(
-            "spec.contradiction", f"the strategy invests {_percent(invested)}, the risk limits allow "
-            f"{_percent(limits.gross)}", where=where, expected=f"at most {_percent(limits.gross)} invested",
-            found=_percent(invested), hint="raise construct.cash_buffer"))
+        errors.append(
+            SpecError(
+                "spec.contradiction",
+                f"the strategy invests {_percent(invested)}, the risk limits allow {_percent(limits.gross)}",
+                where=where,
+                expected=f"at most {_percent(limits.gross)} invested",
+                found=_percent(invested),
+                hint="raise construct.cash_buffer",
+            )
+        )
     return errors
 
 

@@ -41,13 +41,16 @@ class LintReport:
     warnings: tuple[LintWarning, ...]
 
     def as_dict(self) -> dict[str, Any]:
-        return {"files": self.files, "documents": self.documents,
-                "errors": [e.fault.as_dict() for e in self.errors],
-                "warnings": [w.as_dict() for w in self.warnings]}
+        return {
+            "files": self.files,
+            "documents": self.documents,
+            "errors": [e.fault.as_dict() for e in self.errors],
+            "warnings": [w.as_dict() for w in self.warnings],
+        }
 
 
 def lint(root: Path, extra: Iterable[Path] = ()) -> LintReport:
-    """Everything wrong with the specs of a workspace, the library's included. Raises nothing for bad specs."""
+    """Everything wrong with the specs of a workspace, the library's included; bad specs raise nothing."""
     registry, errors = read_workspace(root, extra)
     errors += check(registry)
     if not errors:
@@ -77,19 +80,30 @@ def _runs(registry: Registry) -> Iterator[SpecError]:
 def _warnings(registry: Registry) -> Iterator[LintWarning]:
     for document in registry.shadowed:
         own = registry.documents[document.key]
-        yield LintWarning("lint.shadowed", f"{document.key} stands in front of the library's document of that name",
-                          own.marks.start, "rename it if that is not meant")
+        yield LintWarning(
+            "lint.shadowed",
+            f"{document.key} stands in front of the library's document of that name",
+            own.marks.start,
+            "rename it if that is not meant",
+        )
     for document in registry:
         if document.origin != "workspace" or document.defaults:
             continue
         model, _ = validate(document.kind, document.tree, document.marks)
         if isinstance(model, CostSpec) and model.commission.rate > COMMISSION_CAP:
-            yield LintWarning("lint.commission", "the commission is above the legal cap of 0.3%",
-                              document.marks.value(("commission", "rate")))
+            yield LintWarning(
+                "lint.commission",
+                "the commission is above the legal cap of 0.3%",
+                document.marks.value(("commission", "rate")),
+            )
         if isinstance(model, StrategySpec) and model.construct_ is not None:
             how = model.construct_
             if how.top and how.max_weight is not None and how.top * how.max_weight < 1 - how.cash_buffer:
-                yield LintWarning("lint.underinvested", f"{how.top} names of at most {how.max_weight} never invest all",
-                                  document.marks.value(("construct", "max_weight")), "raise max_weight or top")
+                yield LintWarning(
+                    "lint.underinvested",
+                    f"{how.top} names of at most {how.max_weight} never invest all",
+                    document.marks.value(("construct", "max_weight")),
+                    "raise max_weight or top",
+                )
         if isinstance(model, UniverseSpec) and len(set(model.where)) < len(model.where):
             yield LintWarning("lint.repeated", "a condition stands twice", document.marks.value(("where",)))

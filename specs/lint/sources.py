@@ -24,7 +24,14 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "instrument_attributes": ("to_session",),
     "bars_1d": ("pre_close", "limit_up", "limit_down", "amount", "suspended", "trading", "st", "delisting"),
     "adjustment_factors": (),
-    "corporate_actions": ("record_session", "pay_session", "cash_per_share", "bonus_ratio", "kind", "announced"),
+    "corporate_actions": (
+        "record_session",
+        "pay_session",
+        "cash_per_share",
+        "bonus_ratio",
+        "kind",
+        "announced",
+    ),
 }
 
 
@@ -34,8 +41,12 @@ def check_source(registry: Registry, model: SourceSpec, marks: Marks) -> Iterato
         yield from _simulated(model, marks)
     if isinstance(model, FilesSource):
         if model.root is None and model.root_env is None:
-            yield SpecError("spec.missing_key", "the key root is missing", where=marks.start,
-                            expected="root: FOLDER, or root_env: VARIABLE")
+            yield SpecError(
+                "spec.missing_key",
+                "the key root is missing",
+                where=marks.start,
+                expected="root: FOLDER, or root_env: VARIABLE",
+            )
         for name, dataset in model.datasets.items():
             yield from _dataset(name, dataset, marks)
 
@@ -43,8 +54,13 @@ def check_source(registry: Registry, model: SourceSpec, marks: Marks) -> Iterato
 def _simulated(model: SimulatedSource, marks: Marks) -> Iterator[SpecError]:
     dates, start = calendar("XSHG"), model.params.start
     if start is not None and not dates.first <= start <= dates.last:
-        yield SpecError("spec.range", f"the calendar does not cover {start}", where=marks.value(("params", "start")),
-                        expected=f"{dates.first} to {dates.last}", found=str(start))
+        yield SpecError(
+            "spec.range",
+            f"the calendar does not cover {start}",
+            where=marks.value(("params", "start")),
+            expected=f"{dates.first} to {dates.last}",
+            found=str(start),
+        )
 
 
 def _dataset(name: str, dataset: FileDataset, marks: Marks) -> Iterator[SpecError]:
@@ -55,17 +71,39 @@ def _dataset(name: str, dataset: FileDataset, marks: Marks) -> Iterator[SpecErro
         where = marks.value((*base, "fields", header, "as"))
         if column.as_ not in known:
             near = get_close_matches(column.as_, known, n=1)
-            yield SpecError("spec.reference", f"{name} has no column {column.as_!r}", where=where, found=column.as_,
-                            expected=", ".join(known), hint=f"did you mean {near[0]}?" if near else None)
+            yield SpecError(
+                "spec.reference",
+                f"{name} has no column {column.as_!r}",
+                where=where,
+                found=column.as_,
+                expected=", ".join(known),
+                hint=f"did you mean {near[0]}?" if near else None,
+            )
         elif column.as_ in seen:
-            yield SpecError("spec.duplicate", f"two vendor columns become {column.as_!r}", where=where, found=header,
-                            hint=f"the first is {seen[column.as_]!r}")
+            yield SpecError(
+                "spec.duplicate",
+                f"two vendor columns become {column.as_!r}",
+                where=where,
+                found=header,
+                hint=f"the first is {seen[column.as_]!r}",
+            )
         seen.setdefault(column.as_, header)
-    missing = [c for c in REQUIRED[name] if c not in seen and not (c == "code" and dataset.code_from == "file_name")]
+    missing = [
+        c for c in REQUIRED[name] if c not in seen and not (c == "code" and dataset.code_from == "file_name")
+    ]
     for column_name in missing:
-        yield SpecError("spec.missing_key", f"no vendor column becomes {column_name!r}",
-                        where=marks.key((*base, "fields")), expected=f"HEADER: {{as: {column_name}}}")
+        yield SpecError(
+            "spec.missing_key",
+            f"no vendor column becomes {column_name!r}",
+            where=marks.key((*base, "fields")),
+            expected=f"HEADER: {{as: {column_name}}}",
+        )
     if name == "bars_1d" and dataset.adjustment != "none":
-        yield SpecError("spec.unenforced", "adjusted prices cannot be turned back into traded ones by this version",
-                        where=marks.value((*base, "adjustment")), expected="none", found=dataset.adjustment,
-                        hint="use the vendor's unadjusted prices and its adjustment factors")
+        yield SpecError(
+            "spec.unenforced",
+            "adjusted prices cannot be turned back into traded ones by this version",
+            where=marks.value((*base, "adjustment")),
+            expected="none",
+            found=dataset.adjustment,
+            hint="use the vendor's unadjusted prices and its adjustment factors",
+        )

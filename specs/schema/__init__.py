@@ -8,7 +8,21 @@ from quant.specs.schema.select import FieldInfo, fields_at, model_for, models
 from quant.specs.schema.trading import BacktestSpec, CostSpec, DeploymentSpec, RiskSpec
 
 __all__ = [
-    "BacktestSpec", "CostSpec", "DeploymentSpec", "FactorSpec", "FieldInfo", "FilesSource", "ProjectSpec",
-    "RiskSpec", "SimulatedSource", "SourceSpec", "Spec", "StrategySpec", "TableSpec", "UniverseSpec",
-    "fields_at", "model_for", "models",
+    "BacktestSpec",
+    "CostSpec",
+    "DeploymentSpec",
+    "FactorSpec",
+    "FieldInfo",
+    "FilesSource",
+    "ProjectSpec",
+    "RiskSpec",
+    "SimulatedSource",
+    "SourceSpec",
+    "Spec",
+    "StrategySpec",
+    "TableSpec",
+    "UniverseSpec",
+    "fields_at",
+    "model_for",
+    "models",
 ]

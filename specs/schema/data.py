@@ -9,14 +9,37 @@ from pydantic import Field
 
 from quant.specs.schema.model import Part, Spec
 from quant.specs.schema.values import (
-    Count, Cron, Date, EnvironmentName, FilePattern, Flag, Folder, Instruments, Intensity, Name, Secret, Seed,
-    Text, Tolerance,
+    Count,
+    Cron,
+    Date,
+    EnvironmentName,
+    FilePattern,
+    Flag,
+    Folder,
+    Instruments,
+    Intensity,
+    Name,
+    Secret,
+    Seed,
+    Text,
+    Tolerance,
 )
 
-Dataset = Literal["instruments", "instrument_attributes", "bars_1d", "adjustment_factors", "corporate_actions"]
+Dataset = Literal[
+    "instruments", "instrument_attributes", "bars_1d", "adjustment_factors", "corporate_actions"
+]
 KnownAt = Literal["preopen", "open", "close", "close + 2h", "announcement"]
 Unit = Literal[
-    "shares", "lot100", "yuan", "kCNY", "wan", "percent", "ratio", "per_share", "per_10_shares", "one",
+    "shares",
+    "lot100",
+    "yuan",
+    "kCNY",
+    "wan",
+    "percent",
+    "ratio",
+    "per_share",
+    "per_10_shares",
+    "one",
 ]
 
 
@@ -106,7 +129,7 @@ class FileField(Part):
     """The vendor's words and ours."""
     style: Literal["tushare", "joinquant", "qlib", "baostock", "vnpy", "bare"] | None = None
     """The style of instrument codes."""
-    sentinels: list[Text] = []
+    sentinels: list[Text] = Field(default_factory=list)
     """Texts that mean unknown."""
 
 
@@ -171,7 +194,7 @@ class TableSpec(Spec):
     """What the rows are about; fixes the columns and the grain."""
     from_: Annotated[list[Name] | None, Field(alias="from", min_length=1)] = None
     """The sources, the preferred one first; left out, the profile's sources."""
-    checks: list[TableCheck] = []
+    checks: list[TableCheck] = Field(default_factory=list)
     """Rules checked after every sync."""
     partition: Literal["year"] = "year"
     """How the rows are cut into files."""

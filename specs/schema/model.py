@@ -12,8 +12,9 @@ from quant.specs.schema.values import Name, Text
 class Part(BaseModel):
     """A mapping inside a document."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, protected_namespaces=(), hide_input_in_errors=True,
-                              defer_build=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, protected_namespaces=(), hide_input_in_errors=True, defer_build=True
+    )
     not_enforced: ClassVar[dict[str, str]] = {}
     """Keys other systems know and this version does not enforce, with what to do instead. Giving one is an
     error, never a silent comment."""
@@ -37,4 +38,3 @@ class Spec(Header):
 
     defaults: Annotated[list[Any], Field(exclude=True)] = []
     """Documents this one starts from, composed before its own keys; `_self_` stands for its own keys."""
-

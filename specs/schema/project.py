@@ -57,7 +57,7 @@ class Profile(Part):
     """Words for people."""
     sources: Annotated[list[Name], Field(min_length=1)]
     """The sources that feed every table which names none itself; the first one wins where several answer."""
-    roots: dict[Name, Folder] = {}
+    roots: dict[Name, Folder] = Field(default_factory=dict)
     """Where the files of a source lie on this machine, by source; replaces the source's own root."""
     from_: Annotated[Date | None, Field(alias="from")] = None
     """The first session `quant data sync` fetches when no --start is given."""

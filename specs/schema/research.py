@@ -9,7 +9,15 @@ from pydantic import Field
 
 from quant.specs.schema.model import Part, Spec
 from quant.specs.schema.values import (
-    Entry, Expression, Flag, InstrumentCode, Name, Number, Share, ShareOrNone, Top, Turnover,
+    Entry,
+    Expression,
+    InstrumentCode,
+    Name,
+    Number,
+    Share,
+    ShareOrNone,
+    Top,
+    Turnover,
 )
 
 Board = Literal["SSE_MAIN", "SZSE_MAIN", "SME", "CHINEXT", "STAR", "BSE"]
@@ -29,7 +37,7 @@ class UniverseSpec(Spec):
     kind: Literal["universe"]
     members: Literal["all"] | Annotated[list[InstrumentCode], Field(min_length=1)] | Boards = "all"
     """All instruments, those with the given codes, or those of the given boards; delisted ones are kept."""
-    where: list[Expression] = []
+    where: list[Expression] = Field(default_factory=list)
     """Conditions that must all hold, as `$list_days >= 60`; unknown counts as not."""
 
 
@@ -44,7 +52,7 @@ class FactorSpec(Spec):
     kind: Literal["factor"]
     expr: Expression
     """The formula; `Ref(x, 1)` is the value one session earlier."""
-    params: dict[Name, Number] = {}
+    params: dict[Name, Number] = Field(default_factory=dict)
     """Named numbers of the formula, as `n: 20` for `Ref($close, n)`."""
     price: Literal["adj_post", "raw"] = "adj_post"
     """Which prices `$open $high $low $close $vwap` are: adjusted backwards-compatibly, or as traded."""
@@ -59,8 +67,8 @@ class Construct(Part):
     }
 
     method: Literal["equal", "score", "threshold"] = "equal"
-    """equal: the best `top` names alike; score: in proportion to the score; threshold: every name with a score
-    above 0 alike."""
+    """equal: the best `top` names alike; score: in proportion to the score; threshold: every name whose score
+    is above 0 alike."""
     top: Top | None = None
     """How many names to hold; not with threshold."""
     max_weight: Share | None = None
@@ -90,7 +98,7 @@ class Code(Part):
 
     entry: Entry
     """Module and class, as `strategies.ma:MyStrategy`."""
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     """Passed to the class as they are."""
     decide: Decide = "after_close"
     """When `decide` is called each session."""
@@ -106,7 +114,7 @@ class StrategySpec(Spec):
     """The factor that ranks the names; higher is better."""
     expr: Expression | None = None
     """A formula in place of a factor."""
-    params: dict[Name, Number] = {}
+    params: dict[Name, Number] = Field(default_factory=dict)
     """Named numbers of `expr`."""
     price: Literal["adj_post", "raw"] = "adj_post"
     """The prices of `expr`; a factor has its own."""

@@ -23,8 +23,14 @@ from quant.specs.schema.trading import BacktestSpec, CostSpec, DeploymentSpec, R
 
 PROVIDERS: Mapping[str, type[Header]] = {"simulated": SimulatedSource, "files": FilesSource}
 _MODELS: Mapping[str, type[Header]] = {
-    "project": ProjectSpec, "table": TableSpec, "universe": UniverseSpec, "factor": FactorSpec,
-    "strategy": StrategySpec, "cost": CostSpec, "risk": RiskSpec, "backtest": BacktestSpec,
+    "project": ProjectSpec,
+    "table": TableSpec,
+    "universe": UniverseSpec,
+    "factor": FactorSpec,
+    "strategy": StrategySpec,
+    "cost": CostSpec,
+    "risk": RiskSpec,
+    "backtest": BacktestSpec,
     "deployment": DeploymentSpec,
 }
 
@@ -40,8 +46,11 @@ class FieldInfo:
 
 def models() -> dict[str, tuple[type[Header], ...]]:
     """The models of each kind; a source has one for each provider."""
-    return {"project": (ProjectSpec,), "source": tuple(PROVIDERS.values()),
-            **{kind: (model,) for kind, model in _MODELS.items() if kind != "project"}}
+    return {
+        "project": (ProjectSpec,),
+        "source": tuple(PROVIDERS.values()),
+        **{kind: (model,) for kind, model in _MODELS.items() if kind != "project"},
+    }
 
 
 def model_for(kind: str, tree: Mapping[str, Any]) -> type[Header] | None:
@@ -63,8 +72,10 @@ def fields_at(model: type[BaseModel], path: Path) -> list[FieldInfo] | None:
     if found is None:
         return None
     words = descriptions(found)
-    return [FieldInfo(key_of(n, f.alias), f.is_required(), words.get(n, ""))
-            for n, f in found.model_fields.items()]
+    return [
+        FieldInfo(key_of(n, f.alias), f.is_required(), words.get(n, ""))
+        for n, f in found.model_fields.items()
+    ]
 
 
 @cache

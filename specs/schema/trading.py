@@ -9,8 +9,20 @@ from pydantic import Field
 
 from quant.specs.schema.model import Part, Spec
 from quant.specs.schema.values import (
-    Cash, Date, Flag, Instant, InstrumentCode, Money, Multiple, Name, Rate, Seed, Share, ShareOrNone, Shares,
-    Text, Ticks,
+    Cash,
+    Date,
+    Instant,
+    InstrumentCode,
+    Money,
+    Multiple,
+    Name,
+    Rate,
+    Seed,
+    Share,
+    ShareOrNone,
+    Shares,
+    Text,
+    Ticks,
 )
 
 
@@ -110,7 +122,7 @@ class RiskSpec(Spec):
     kind: Literal["risk"]
     limits: Limits = Limits()
     """Checked before every order."""
-    forbidden: list[InstrumentCode] = []
+    forbidden: list[InstrumentCode] = Field(default_factory=list)
     """Names that are never bought."""
     halt: Halts = Halts()
     """Breaches that stop the session."""
@@ -175,13 +187,13 @@ class BacktestSpec(Spec):
     fill: Fill = Fill()
     """How orders are filled."""
     prices: Literal["raw", "adjusted"] = "raw"
-    """raw: prices as traded, with distributions booked. adjusted: the adjusted series without distributions, to
-    compare with engines that know no distributions."""
+    """raw: prices as traded, with distributions booked. adjusted: the adjusted series without distributions,
+    to compare with engines that know no distributions."""
     as_of: Instant | None = None
     """Use only what was recorded by then."""
     seed: Seed = 0
     """The seed of everything random."""
-    params: dict[Name, Text] = {}
+    params: dict[Name, Text] = Field(default_factory=dict)
     """Short names for override paths, as `n: strategy.construct.top`."""
 
 
@@ -235,5 +247,5 @@ class DeploymentSpec(Spec):
     """How orders are filled."""
     seed: Seed = 0
     """The seed of everything random."""
-    params: dict[Name, Text] = {}
+    params: dict[Name, Text] = Field(default_factory=dict)
     """Short names for override paths."""

@@ -18,8 +18,14 @@ from quant.specs.kinds import NAME
 
 MAX_EXPONENT = 18
 _NUMBER = re.compile(r"([-+]?(?:[0-9](?:_?[0-9])*)?(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3})?)\s*(%|bp|x|万|亿)?")
-_UNITS = {"%": Decimal("0.01"), "bp": Decimal("0.0001"), "x": Decimal(1), "万": Decimal(10_000),
-          "亿": Decimal(100_000_000), None: Decimal(1)}
+_UNITS = {
+    "%": Decimal("0.01"),
+    "bp": Decimal("0.0001"),
+    "x": Decimal(1),
+    "万": Decimal(10_000),
+    "亿": Decimal(100_000_000),
+    None: Decimal(1),
+}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.]{0,19}")
 _ENTRY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*")
@@ -59,8 +65,9 @@ def _from_text(text: str, units: tuple[str, ...], expected: str) -> Decimal:
         raise refuse("not a number", expected) from None
 
 
-def _bounded(units: tuple[str, ...], low: str | None, high: str | None, what: str,
-             *, above: bool = False) -> BeforeValidator:
+def _bounded(
+    units: tuple[str, ...], low: str | None, high: str | None, what: str, *, above: bool = False
+) -> BeforeValidator:
     def read(value: Any) -> Decimal:
         exact = number(value, units)
         too_low = low is not None and (exact < Decimal(low) or (above and exact == Decimal(low)))
@@ -148,8 +155,11 @@ def _relative(value: Any) -> str:
         raise refuse("not a file pattern", "a path below the source's root, as bars/*.csv")
     parts = re.split(r"[/\\]", value)
     if value.startswith(("/", "\\", "~")) or re.match(r"[A-Za-z]:", value) or ".." in parts:
-        raise refuse("the path leaves its root", "a path below the source's root, without ..",
-                     "declare the folder itself as root")
+        raise refuse(
+            "the path leaves its root",
+            "a path below the source's root, without ..",
+            "declare the folder itself as root",
+        )
     return value
 
 
@@ -184,22 +194,54 @@ def _number_schema(text: str) -> WithJsonSchema:
 _FRACTION_UNITS = ("%", "bp")
 _MONEY_UNITS = ("万", "亿")
 
-Rate = Annotated[Decimal, _bounded(_FRACTION_UNITS, "0", "0.1", "a rate from 0 to 10%, as 2.5bp or 0.00025"),
-                 _EXACT, _number_schema("a rate from 0 to 10%, as 2.5bp or 0.00025")]
-Share = Annotated[Decimal, _bounded(_FRACTION_UNITS, "0", "1", "a share above 0 and up to 100%", above=True),
-                  _EXACT, _number_schema("a share above 0 and up to 100%, as 10% or 0.1")]
-ShareOrNone = Annotated[Decimal, _bounded(_FRACTION_UNITS, "0", "0.99", "a share from 0 to 99%"),
-                        _EXACT, _number_schema("a share from 0 to 99%, as 5% or 0.05")]
-Turnover = Annotated[Decimal, _bounded(_FRACTION_UNITS, "0", "2", "a share above 0 and up to 200%", above=True),
-                     _EXACT, _number_schema("a share above 0 and up to 200%, as 30%")]
-Multiple = Annotated[Decimal, _bounded(("x", "%"), "0", "10", "a multiple above 0 and up to 10, as 1.5x", above=True),
-                     _EXACT, _number_schema("a multiple of net asset value, as 1.5x")]
-Money = Annotated[Decimal, _bounded(_MONEY_UNITS, "0", "1e12", "an amount from 0 to 1e12, as 10_000_000"),
-                  _EXACT, _number_schema("an amount of money, as 10_000_000 or 1000万")]
-Cash = Annotated[Decimal, _bounded(_MONEY_UNITS, "0", "1e12", "an amount above 0 and up to 1e12", above=True),
-                 _EXACT, _number_schema("an amount of money above 0, as 10_000_000 or 1000万")]
-Tolerance = Annotated[Decimal, _bounded(_FRACTION_UNITS, "0", "1", "a share from 0 to 100%"),
-                      _EXACT, _number_schema("a share from 0 to 100%, as 0.1%")]
+Rate = Annotated[
+    Decimal,
+    _bounded(_FRACTION_UNITS, "0", "0.1", "a rate from 0 to 10%, as 2.5bp or 0.00025"),
+    _EXACT,
+    _number_schema("a rate from 0 to 10%, as 2.5bp or 0.00025"),
+]
+Share = Annotated[
+    Decimal,
+    _bounded(_FRACTION_UNITS, "0", "1", "a share above 0 and up to 100%", above=True),
+    _EXACT,
+    _number_schema("a share above 0 and up to 100%, as 10% or 0.1"),
+]
+ShareOrNone = Annotated[
+    Decimal,
+    _bounded(_FRACTION_UNITS, "0", "0.99", "a share from 0 to 99%"),
+    _EXACT,
+    _number_schema("a share from 0 to 99%, as 5% or 0.05"),
+]
+Turnover = Annotated[
+    Decimal,
+    _bounded(_FRACTION_UNITS, "0", "2", "a share above 0 and up to 200%", above=True),
+    _EXACT,
+    _number_schema("a share above 0 and up to 200%, as 30%"),
+]
+Multiple = Annotated[
+    Decimal,
+    _bounded(("x", "%"), "0", "10", "a multiple above 0 and up to 10, as 1.5x", above=True),
+    _EXACT,
+    _number_schema("a multiple of net asset value, as 1.5x"),
+]
+Money = Annotated[
+    Decimal,
+    _bounded(_MONEY_UNITS, "0", "1e12", "an amount from 0 to 1e12, as 10_000_000"),
+    _EXACT,
+    _number_schema("an amount of money, as 10_000_000 or 1000万"),
+]
+Cash = Annotated[
+    Decimal,
+    _bounded(_MONEY_UNITS, "0", "1e12", "an amount above 0 and up to 1e12", above=True),
+    _EXACT,
+    _number_schema("an amount of money above 0, as 10_000_000 or 1000万"),
+]
+Tolerance = Annotated[
+    Decimal,
+    _bounded(_FRACTION_UNITS, "0", "1", "a share from 0 to 100%"),
+    _EXACT,
+    _number_schema("a share from 0 to 100%, as 0.1%"),
+]
 
 Number = Annotated[Decimal, _bounded(("%", "bp"), None, None, "a number"), _EXACT, _number_schema("a number")]
 Top = Annotated[int, _count(1, 5_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 5000})]
@@ -207,24 +249,44 @@ Count = Annotated[int, _count(1, 1_024), WithJsonSchema({"type": "integer", "min
 Ticks = Annotated[int, _count(0, 1_000), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 1000})]
 Shares = Annotated[int, _count(1, 10**12), WithJsonSchema({"type": "integer", "minimum": 1})]
 Seed = Annotated[int, _count(0, 2**63 - 1), WithJsonSchema({"type": "integer", "minimum": 0})]
-Instruments = Annotated[int, _count(1, 20_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20000})]
-Intensity = Annotated[Decimal, _bounded((), "0", "50", "a number from 0 (never) to 50, 1 being the usual market"),
-                      _EXACT, _number_schema("a number from 0 (never) to 50, 1 being the usual market")]
+Instruments = Annotated[
+    int, _count(1, 20_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20000})
+]
+Intensity = Annotated[
+    Decimal,
+    _bounded((), "0", "50", "a number from 0 (never) to 50, 1 being the usual market"),
+    _EXACT,
+    _number_schema("a number from 0 (never) to 50, 1 being the usual market"),
+]
 
 Date = Annotated[date, BeforeValidator(_date), _schema(format="date")]
 Instant = Annotated[datetime, BeforeValidator(_instant), _schema(format="date-time")]
-Name = Annotated[str, _matching(NAME, "not a valid name", "lower-case letters, digits, _ and -, a letter first"),
-                 _schema(pattern=f"^{NAME.pattern}$")]
+Name = Annotated[
+    str,
+    _matching(NAME, "not a valid name", "lower-case letters, digits, _ and -, a letter first"),
+    _schema(pattern=f"^{NAME.pattern}$"),
+]
 InstrumentCode = Annotated[str, BeforeValidator(_code), WithJsonSchema({"type": ["string", "integer"]})]
 Text = Annotated[str, _text(4_000), _schema()]
 Expression = Annotated[str, _text(20_000), _schema()]
 Flag = Annotated[bool, BeforeValidator(_flag), WithJsonSchema({"type": "boolean"})]
-Entry = Annotated[str, _matching(_ENTRY, "not a strategy entry", "module:Class, as strategies.ma:MyStrategy"),
-                  _schema(pattern=f"^{_ENTRY.pattern}$")]
+Entry = Annotated[
+    str,
+    _matching(_ENTRY, "not a strategy entry", "module:Class, as strategies.ma:MyStrategy"),
+    _schema(pattern=f"^{_ENTRY.pattern}$"),
+]
 FilePattern = Annotated[str, BeforeValidator(_relative), _schema()]
 Folder = Annotated[str, BeforeValidator(_root), _schema()]
 Cron = Annotated[str, BeforeValidator(_cron), _schema()]
-Secret = Annotated[str, _matching(_SECRET, "a secret must be a reference, never the value",
-                                  "keyring://service/name or env://NAME"), _schema(pattern=f"^{_SECRET.pattern}$")]
-EnvironmentName = Annotated[str, _matching(re.compile(r"[A-Z][A-Z0-9_]{0,63}"), "not an environment variable",
-                                           "a name as MARKET_DATA"), _schema(pattern="^[A-Z][A-Z0-9_]*$")]
+Secret = Annotated[
+    str,
+    _matching(
+        _SECRET, "a secret must be a reference, never the value", "keyring://service/name or env://NAME"
+    ),
+    _schema(pattern=f"^{_SECRET.pattern}$"),
+]
+EnvironmentName = Annotated[
+    str,
+    _matching(re.compile(r"[A-Z][A-Z0-9_]{0,63}"), "not an environment variable", "a name as MARKET_DATA"),
+    _schema(pattern="^[A-Z][A-Z0-9_]*$"),
+]
