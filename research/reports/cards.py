@@ -27,7 +27,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, Kind], ...]], ...] = (
     (
         "group_risk",
         (
-            ("volatility", "share"),
+            ("volatility", "width"),
             ("sharpe", "ratio"),
             ("sortino", "ratio"),
             ("calmar", "ratio"),
@@ -47,7 +47,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, Kind], ...]], ...] = (
         (
             ("benchmark_total_return", "percent"),
             ("benchmark_cagr", "percent"),
-            ("benchmark_volatility", "share"),
+            ("benchmark_volatility", "width"),
             ("benchmark_sharpe", "ratio"),
             ("benchmark_max_drawdown", "percent"),
             ("excess_arithmetic", "percent"),
@@ -56,7 +56,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, Kind], ...]], ...] = (
             ("beta", "ratio"),
             ("alpha", "percent"),
             ("correlation", "ratio"),
-            ("tracking_error", "share"),
+            ("tracking_error", "width"),
             ("information_ratio", "ratio"),
         ),
     ),
@@ -67,7 +67,7 @@ _GROUPS: tuple[tuple[str, tuple[tuple[str, Kind], ...]], ...] = (
             ("turnover_annual_one_sided", "times"),
             ("holding_sessions", "sessions"),
             ("gross_exposure_mean", "share"),
-            ("positions_mean", "ratio"),
+            ("positions_mean", "mean"),
             ("fills", "count"),
             ("traded", "money"),
             ("commission", "money"),
@@ -89,8 +89,8 @@ def cards(figures: dict[str, Any], lang: str) -> list[dict[str, str]]:
     back = figures["drawdown_recovery_date"] or (word("not_recovered", lang) if trough else None)
     built = [
         _card(figures, "total_return", "percent", lang, "pnl", "money"),
-        _card(figures, "cagr", "percent", lang, "volatility", "share"),
-        _card(figures, "excess_geometric", "percent", lang, "excess_arithmetic", "percent"),
+        _card(figures, "cagr", "percent", lang, "volatility", "width"),
+        _excess(figures, lang),
         _card(figures, "sharpe", "ratio", lang, "sortino", "ratio"),
         {
             **_card(figures, "max_drawdown", "percent", lang, "", "text"),
@@ -99,6 +99,13 @@ def cards(figures: dict[str, Any], lang: str) -> list[dict[str, str]]:
         _card(figures, "turnover_annual", "times", lang, "cost_total", "money"),
     ]
     return [card for card in built if card]
+
+
+def _excess(figures: dict[str, Any], lang: str) -> dict[str, str]:
+    card = _card(figures, "excess_geometric", "percent", lang, "", "text")
+    if card:
+        card["note"] = f"{word('arithmetic', lang)} {show(figures['excess_arithmetic'], 'percent', lang)}"
+    return card
 
 
 def _card(

@@ -16,7 +16,7 @@ from markupsafe import Markup, escape
 
 from quant.research.reports.folder import Floats
 
-WIDTH = 1120
+WIDE, HALF = 1120, 552
 LEFT, RIGHT, TOP, BOTTOM = 56, 12, 10, 24
 
 Unit = Literal["level", "percent", "ratio", "count"]
@@ -42,6 +42,7 @@ class Chart:
     traces: Sequence[Trace]
     unit: Unit
     height: int = 260
+    width: int = WIDE
     log: bool = False
     zero: bool = False  # the value axis includes zero
     band: tuple[int, int] | None = None  # rows to shade
@@ -70,7 +71,7 @@ def draw(chart: Chart) -> Markup:
     parts += [_trace(trace, chart, axis) for trace in chart.traces]
     label = escape(", ".join(trace.label for trace in chart.traces))
     return Markup(
-        f'<svg class="chart" viewBox="0 0 {WIDTH} {chart.height}" role="img" aria-label="{label}" '
+        f'<svg class="chart" viewBox="0 0 {chart.width} {chart.height}" role="img" aria-label="{label}" '
         f'data-chart="{escape(chart.key)}"{" data-log" if chart.log else ""}>{"".join(parts)}'
         f'<g class="cross"></g></svg>'
     )
@@ -81,7 +82,7 @@ def hover_data(chart: Chart) -> dict[str, Any]:
     axis = value_axis(chart)
     digits = {"level": 4, "percent": 4, "ratio": 2, "count": 0}[chart.unit]
     return {
-        "box": [LEFT, TOP, WIDTH - LEFT - RIGHT, chart.height - TOP - BOTTOM],
+        "box": [LEFT, TOP, chart.width - LEFT - RIGHT, chart.height - TOP - BOTTOM],
         "unit": chart.unit,
         "bars": any(trace.style == "bars" for trace in chart.traces),
         "axis": [axis.low, axis.high],
@@ -142,7 +143,7 @@ def _grid(chart: Chart, axis: Axis) -> str:
     for tick in axis.ticks:
         y = axis.place(tick)
         strong = ' class="zero"' if tick == (1.0 if chart.unit == "level" else 0.0) else ""
-        rows.append(f'<line{strong} x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
+        rows.append(f'<line{strong} x1="{LEFT}" x2="{chart.width - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
         rows.append(
             f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{tick_label(tick, chart.unit)}</text>'
         )
@@ -153,9 +154,9 @@ def _dates(chart: Chart) -> str:
     """Year marks; months where the chart is shorter than two years."""
     days, labels = list(chart.dates), []
     monthly = bool(days) and (days[-1] - days[0]).days < 730
-    step = max(1, len({(d.year, d.month) for d in days}) // 10) if monthly else 1
+    step = max(1, len({(d.year, d.month) for d in days}) * 100 // chart.width) if monthly else 1
     years = len({d.year for d in days})
-    skip = max(1, math.ceil(years / 14))
+    skip = max(1, math.ceil(years * 80 / chart.width))
     previous, seen = None, 0
     for row, day in enumerate(days):
         mark = (day.year, day.month) if monthly else (day.year, 0)
@@ -164,8 +165,8 @@ def _dates(chart: Chart) -> str:
         previous, seen = mark, seen + 1
         if (seen - 1) % (step if monthly else skip):
             continue
-        x = _x(row, len(days))
-        if x > WIDTH - RIGHT - 30:
+        x = _x(row, len(days), chart.width)
+        if x > chart.width - RIGHT - 30:
             continue
         text = f"{day:%Y-%m}" if monthly else f"{day:%Y}"
         labels.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{chart.height - BOTTOM}"/>')
@@ -176,15 +177,15 @@ def _dates(chart: Chart) -> str:
 def _band(chart: Chart) -> str:
     if chart.band is None:
         return ""
-    first, last = (_x(row, len(chart.dates)) for row in chart.band)
+    first, last = (_x(row, len(chart.dates), chart.width) for row in chart.band)
     height = chart.height - TOP - BOTTOM
     return f'<rect class="band" x="{first:.1f}" y="{TOP}" width="{last - first:.1f}" height="{height}"/>'
 
 
 def _trace(trace: Trace, chart: Chart, axis: Axis) -> str:
     if trace.style == "bars":
-        return _bars(trace, axis)
-    runs = _runs(trace.values, axis)
+        return _bars(trace, chart.width, axis)
+    runs = _runs(trace.values, chart.width, axis)
     paths = []
     for run in runs:
         line = "L".join(f"{x:.1f} {y:.1f}" for x, y in run)
@@ -196,45 +197,45 @@ def _trace(trace: Trace, chart: Chart, axis: Axis) -> str:
     return "".join(paths)
 
 
-def _bars(trace: Trace, axis: Axis) -> str:
+def _bars(trace: Trace, width: int, axis: Axis) -> str:
     n = len(trace.values)
-    slot = (WIDTH - LEFT - RIGHT) / max(n, 1)
+    slot = (width - LEFT - RIGHT) / max(n, 1)
     base = axis.place(max(0.0, axis.low))
     rects = []
     for row, value in enumerate(trace.values):
         if not math.isfinite(value):
             continue
         y = axis.place(float(value))
-        x, width = LEFT + slot * (row + 0.12), max(slot * 0.76, 0.5)
+        x, wide = LEFT + slot * (row + 0.12), max(slot * 0.76, 0.5)
         rects.append(
-            f'<rect x="{x:.1f}" y="{min(y, base):.1f}" width="{width:.1f}" height="{abs(base - y):.1f}"/>'
+            f'<rect x="{x:.1f}" y="{min(y, base):.1f}" width="{wide:.1f}" height="{abs(base - y):.1f}"/>'
         )
     return f'<g class="bars {trace.css}">{"".join(rects)}</g>'
 
 
-def _x(row: int, rows: int) -> float:
-    return LEFT + (WIDTH - LEFT - RIGHT) * (row / (rows - 1) if rows > 1 else 0.5)
+def _x(row: int, rows: int, width: int) -> float:
+    return LEFT + (width - LEFT - RIGHT) * (row / (rows - 1) if rows > 1 else 0.5)
 
 
-def _runs(values: Floats, axis: Axis) -> list[list[tuple[float, float]]]:
+def _runs(values: Floats, width: int, axis: Axis) -> list[list[tuple[float, float]]]:
     """Unbroken stretches as points, thinned to what a pixel column can show."""
     rows = len(values)
     usable = np.isfinite(values) & ((values > 0) | (not axis.log))
     runs: list[list[tuple[float, float]]] = []
     before = -2
-    for row in _visible(values, usable):
+    for row in _visible(values, usable, width - LEFT - RIGHT):
         if not usable[row]:
             continue
         if before < 0 or not usable[before : row + 1].all():
             runs.append([])
-        runs[-1].append((_x(row, rows), axis.place(float(values[row]))))
+        runs[-1].append((_x(row, rows, width), axis.place(float(values[row]))))
         before = row
     return runs
 
 
-def _visible(values: Floats, usable: np.ndarray[Any, np.dtype[np.bool_]]) -> list[int]:
+def _visible(values: Floats, usable: np.ndarray[Any, np.dtype[np.bool_]], columns: int) -> list[int]:
     """First, lowest, highest and last row of every pixel column, so that no extreme is lost."""
-    rows, columns = len(values), WIDTH - LEFT - RIGHT
+    rows = len(values)
     if rows <= 2 * columns:
         return list(range(rows))
     kept: set[int] = {0, rows - 1}

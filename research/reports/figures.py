@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from quant.native import metrics as native
-from quant.research.reports.charts import Chart, Trace
+from quant.research.reports.charts import HALF, Chart, Trace
 from quant.research.reports.folder import Floats, RunFolder
 from quant.research.reports.metrics import ROLLING_WINDOW
 from quant.research.reports.words import word
@@ -29,7 +29,8 @@ def charts(run: RunFolder, figures: dict[str, Any], lang: str) -> list[Chart]:
 
 
 def _levels(returns: Floats) -> Floats:
-    return np.cumprod(1.0 + np.nan_to_num(returns))
+    levels: Floats = np.cumprod(1.0 + np.nan_to_num(returns), dtype=np.float64)
+    return levels
 
 
 def _equity(run: RunFolder, figures: dict[str, Any], days: list[date], lang: str) -> list[Chart]:
@@ -68,7 +69,7 @@ def _rolling(run: RunFolder, days: list[date], lang: str) -> Chart:
 
 def _exposure(run: RunFolder, days: list[date], lang: str) -> Chart:
     trace = Trace(word("exposure", lang), run.column("gross_exposure"), "own", "area")
-    return Chart("exposure", days, (trace,), "percent", height=180, zero=True)
+    return Chart("exposure", days, (trace,), "percent", height=200, width=HALF, zero=True)
 
 
 def _turnover(run: RunFolder, lang: str) -> Chart:
@@ -79,7 +80,7 @@ def _turnover(run: RunFolder, lang: str) -> Chart:
     )
     values = table["traded_share"].to_numpy()
     trace = Trace(word("turnover", lang), values, "own", "bars")
-    return Chart("turnover", table["month"].to_list(), (trace,), "percent", height=180, zero=True)
+    return Chart("turnover", table["month"].to_list(), (trace,), "percent", height=200, width=HALF, zero=True)
 
 
 def _cost(run: RunFolder, days: list[date], lang: str) -> Chart:

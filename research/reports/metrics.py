@@ -14,6 +14,8 @@ from quant.research.reports.folder import Floats, RunFolder
 PERIODS = 252
 ROLLING_WINDOW = 63
 
+_ENDED = ["rejected", "expired", "cancelled"]  # order states
+
 # Drawdown rows of the native result, stored as dates.
 _DATES = ("drawdown_start", "drawdown_trough", "drawdown_recovery")
 
@@ -121,12 +123,13 @@ def _trading(run: RunFolder) -> dict[str, Any]:
 
 
 def blocked_orders(orders: pl.DataFrame) -> pl.DataFrame:
-    """Orders that ended with less than they asked for, for a reason other than the user's own cancel."""
-    return orders.filter(
-        (pl.col("filled") < pl.col("quantity"))
-        & pl.col("state").is_in(["rejected", "expired", "cancelled"])
-        & (pl.col("reason") != "cancel_requested")
-    )
+    """Orders that got less than was wanted, for a reason other than the strategy's own cancel.
+
+    An order cut to the cash at hand carries the smaller quantity; its reason tells.
+    """
+    ended_short = (pl.col("filled") < pl.col("quantity")) & pl.col("state").is_in(_ENDED)
+    wanted_more = ended_short | (pl.col("reason") == "reduced_to_cash")
+    return orders.filter(wanted_more & (pl.col("reason") != "cancel_requested"))
 
 
 def period_table(run: RunFolder, pattern: str) -> list[dict[str, Any]]:

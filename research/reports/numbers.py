@@ -8,9 +8,11 @@ from typing import Literal
 Kind = Literal[
     "percent",  # signed, two digits
     "fine_percent",  # unsigned, three digits
+    "width",  # unsigned percent, two digits: volatilities
     "share",  # unsigned, one digit
     "heat",  # a cell of the heat map: one digit, no sign of percent
     "ratio",
+    "mean",  # one digit
     "money",  # short: 万 and 亿 in Chinese
     "plain_money",  # to the cent
     "count",
@@ -37,6 +39,8 @@ def _number(value: float, kind: Kind, lang: str) -> str:
     match kind:
         case "percent":
             return f"{value * 100:+.2f}%" if round(value * 100, 2) else "0.00%"
+        case "width":
+            return f"{value * 100:.2f}%"
         case "fine_percent":
             return f"{value * 100:.3f}%"
         case "heat":
@@ -45,6 +49,8 @@ def _number(value: float, kind: Kind, lang: str) -> str:
             return f"{value * 100:.1f}%"
         case "ratio":
             return f"{value:.2f}"
+        case "mean":
+            return f"{value:,.1f}"
         case "money":
             return _money(value, lang)
         case "plain_money":

@@ -27,8 +27,8 @@ def render(run_folder: Path, *, lang: str = "en", up: str = "red") -> Path:
     """Write ``report.html`` (or ``report.zh.html``) into the run folder and return its path.
 
     ``up`` is the colour of gains: "red" as on Chinese screens, or "green". The figures are those of
-    metrics.json; it is computed again only where the folder has none. Raises UsageError for an unknown language
-    or colour, or where the folder is not a run.
+    metrics.json; they are computed again only where the folder has none. Raises UsageError for an unknown
+    language or colour, or where the folder is not a run.
     """
     if lang not in LANGUAGES:
         raise UsageError("report.lang", "no such report language", expected="en or zh", found=lang)
@@ -93,7 +93,7 @@ def _head(run: RunFolder, figures: dict[str, Any], lang: str) -> dict[str, Any]:
 
 
 def _legend(chart: Any) -> list[tuple[str, str]]:
-    return [(trace.css, trace.label) for trace in chart.traces]
+    return [(trace.css, trace.label) for trace in chart.traces] if len(chart.traces) > 1 else []
 
 
 def _assumptions(run: RunFolder, lang: str) -> list[tuple[str, str]]:

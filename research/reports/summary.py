@@ -15,7 +15,7 @@ SUMMARY: tuple[tuple[str, Kind], ...] = (
     ("benchmark_total_return", "percent"),
     ("excess_arithmetic", "percent"),
     ("excess_geometric", "percent"),
-    ("volatility", "percent"),
+    ("volatility", "width"),
     ("sharpe", "ratio"),
     ("sortino", "ratio"),
     ("calmar", "ratio"),

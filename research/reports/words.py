@@ -11,7 +11,9 @@ LANGUAGES: tuple[Lang, ...] = ("en", "zh")
 def word(key: str, lang: str) -> str:
     """The word in the language; an unknown key is shown as itself, readable."""
     pair = _WORDS.get(key)
-    return pair[LANGUAGES.index(cast(Lang, lang))] if pair else key.replace("_", " ")
+    if pair is None:
+        return key.removeprefix("reason_").replace("_", " ")
+    return pair[LANGUAGES.index(cast(Lang, lang))]
 
 
 def vocabulary(lang: str) -> dict[str, str]:
@@ -78,6 +80,8 @@ _METRICS = {
     "initial_capital": ("Initial capital", "初始资金"),
     "pnl": ("Profit", "盈亏"),
     "sessions": ("Sessions", "交易日"),
+    "sessions_count": ("sessions", "个交易日"),
+    "arithmetic": ("Arithmetic", "算术超额"),
 }
 
 _PAGE = {

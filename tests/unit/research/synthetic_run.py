@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 HOSTILE = "</script><script>alert(1)</script><b>&\"'"
+DIGESTS = ("spec_fingerprint", "plan_fingerprint", "rulebook_hash", "kernel_hash", "state_hash")
 INITIAL = 1_000_000.0
 SECTORS = ("平安", "贵州", "中科", "万达", "招商", "东方", "国泰", "海天")
 KINDS = ("银行", "茅台", "电子", "科技", "股份", "能源", "证券", "味业")
@@ -184,10 +185,7 @@ def write_documents(folder: Path, days: list[date], benchmark: bool) -> None:
         "name": "momentum",
         "mode": "backtest",
         "created": "2026-01-05T09:30:00+00:00",
-        **{
-            key: digest
-            for key in ("spec_fingerprint", "plan_fingerprint", "rulebook_hash", "kernel_hash", "state_hash")
-        },
+        **dict.fromkeys(DIGESTS, digest),
         "tables": [{"name": "bars_1d", "version": 3, "content_hash": digest}],
         "environment": {"python": "3.11", "isa": "avx2"},
         "overrides": ["n=50"],
