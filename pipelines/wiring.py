@@ -17,7 +17,7 @@ import numpy.typing as npt
 from quant.core.errors import CheckFailed, SpecError
 from quant.core.market.calendar import calendar
 from quant.core.market.fees import FeeTerms
-from quant.core.market.instrument import DELISTING, LISTED, SUSPENDED, TRADING, Board
+from quant.core.market.instrument import BOARD_SHIFT, DELISTING, LISTED, SUSPENDED, TRADING, Board
 from quant.core.money import MONEY_SCALE, RATE_SCALE, scaled
 from quant.native.config import ConstructConfig, KernelConfig, RiskLimits
 from quant.native.factor import evaluate
@@ -150,10 +150,11 @@ def _eligible(
 def kernel_config(plan: BacktestPlan, panel: Panel, sessions: Sequence[date]) -> KernelConfig:
     """Cash, fills, dated rules and fees, risk: as the plan says."""
     cost, fill = plan.cost, plan.fill
+    boards = np.unique(panel.flags >> np.uint32(BOARD_SHIFT)).astype(np.uint8)
     return KernelConfig(
         cash_micro=scaled(Decimal(plan.initial_cash), MONEY_SCALE),
-        rules=rule_tables(sessions, panel.boards),
-        fees=fee_tables(fee_terms(cost), sessions, panel.boards),
+        rules=rule_tables(sessions, boards),
+        fees=fee_tables(fee_terms(cost), sessions, boards),
         fill_at=fill.at,
         decide=plan.decide,
         locked=fill.locked,

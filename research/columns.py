@@ -87,9 +87,9 @@ class PanelColumns(Mapping[str, Float]):
 
 
 class FieldColumns(Mapping[str, Float]):
-    """The fields a Python strategy names: ``close`` is post-adjusted, ``raw_close`` as traded, as in expressions.
+    """The fields a Python strategy names, as in expressions: ``close`` is post-adjusted, ``raw_close`` as traded.
 
-    ``volume`` is divided by the factor, ``raw_volume`` is as traded; the other fields are the panel's columns.
+    ``volume`` is divided by the factor, ``raw_volume`` as traded; the other fields are the panel's columns.
     """
 
     def __init__(self, columns: PanelColumns) -> None:

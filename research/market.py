@@ -13,23 +13,24 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from quant.core.errors import UsageError
 from quant.core.market.calendar import calendar
 from quant.core.market.fees import FeeTerms, fee_schedule
 from quant.core.market.instrument import Board
-from quant.core.market.rules import rulebook
+from quant.core.market.order_tables import order_tables
+from quant.core.market.tables import NO_RULE
 from quant.native.config import FeeTables, RuleTables
 from quant.native.market import Market
 from quant.research.panel import Actions, Panel, no_actions
 
 PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down", "vwap")
 RULES = ("buy_min", "buy_step", "sell_step", "odd_lot_sell", "max_order", "settlement_days")
-UNBOUNDED = 2**62
 
 
 def build_market(
     panel: Panel, first: int, prices: Literal["raw", "adjusted"], *, mic: str = "XSHG"
 ) -> Market:
-    """The kernel's market over ``panel`` rows ``first…``; raw arrays are views, adjusted ones are computed."""
+    """The kernel's market over ``panel`` rows ``first…``; raw arrays are views, adjusted ones computed."""
     arrays = {name: np.ascontiguousarray(getattr(panel, name)[first:]) for name in PRICES}
     volume = np.ascontiguousarray(panel.volume[first:])
     actions = shift_actions(panel.actions, first, len(panel.sessions))
@@ -56,7 +57,7 @@ def instants(sessions: Sequence[date], mic: str) -> npt.NDArray[np.int64]:
 
 
 def shift_actions(actions: Actions, first: int, end: int) -> Actions:
-    """Actions with an ex-date at row ``first`` or later, indices counted from there; ``end`` bounds pay rows."""
+    """Actions with an ex-date at row ``first`` or later, counted from there; ``end`` bounds pay rows."""
     keep = actions.ex_index >= first
     pay = actions.pay_index[keep]
     moved = np.where(pay < 0, -1, np.minimum(pay, end) - first).astype(np.int32)
@@ -71,30 +72,40 @@ def shift_actions(actions: Actions, first: int, end: int) -> Actions:
 
 
 def rule_tables(sessions: Sequence[date], boards: npt.NDArray[np.uint8]) -> RuleTables:
-    """Order rules per session and board, int64 ``[T, B]``; boards that the panel lacks get a harmless row."""
-    tables = {name: np.ones((len(sessions), len(Board)), np.int64) for name in RULES}
-    tables["max_order"][:] = UNBOUNDED
-    for board in _boards(boards):
-        for t, session in enumerate(sessions):
-            lot = rulebook().lot(board, session)
-            for name in RULES[:-1]:
-                value = getattr(lot, name)
-                tables[name][t, board] = UNBOUNDED if value is None else int(value)
-            tables["settlement_days"][t, board] = rulebook().settlement_days(board, session)
-    return RuleTables(**tables)
+    """Order rules per session and board, int64 ``[T, B]``; harmless ones where a board did not exist."""
+    present = _boards(boards)
+    rules = order_tables(sessions, present)
+    return RuleTables(**{name: _spread(getattr(rules, name), sessions, present, 1) for name in RULES})
 
 
 def fee_tables(terms: FeeTerms, sessions: Sequence[date], boards: npt.NDArray[np.uint8]) -> FeeTables:
-    """Fee rates per session and board at ``RATE_SCALE``, ``[T, B]``; zero for boards that the panel lacks."""
+    """Fee rates per session and board at ``RATE_SCALE``, ``[T, B]``; zero where a board did not exist.
+
+    Raises:
+        UsageError: a session whose transfer fee is charged per share, which the kernel does not do.
+    """
     present = _boards(boards)
     schedule = fee_schedule(terms, sessions, present)
-    tables: dict[str, npt.NDArray[np.int64]] = {}
-    for name in ("commission", "stamp_buy", "stamp_sell", "transfer"):
-        full = np.zeros((len(sessions), len(Board)), np.int64)
-        full[:, present] = np.array(getattr(schedule, name), np.int64).reshape(len(sessions), -1)
-        tables[name] = full
-    tables["commission_min"] = np.full((len(sessions), len(Board)), schedule.commission_min, np.int64)
+    names = ("commission", "stamp_buy", "stamp_sell", "transfer", "commission_min", "transfer_per_share")
+    tables = {name: _spread(getattr(schedule, name), sessions, present, 0) for name in names}
+    if (charged := tables.pop("transfer_per_share")).any():
+        session = sessions[int(np.flatnonzero(charged.any(axis=1))[-1])]
+        raise UsageError(
+            "cost.transfer",
+            f"until {session} the transfer fee was charged per share, which is not simulated",
+            hint="begin the run later, or set transfer: {rate: …} in the cost spec",
+        )
     return FeeTables(**tables)
+
+
+def _spread(
+    rows: list[list[int]], sessions: Sequence[date], present: list[Board], absent: int
+) -> npt.NDArray[np.int64]:
+    """Columns of the boards present in a table of all boards; ``absent`` where there is no rule."""
+    full = np.full((len(sessions), len(Board)), absent, np.int64)
+    values = np.array(rows, np.int64).reshape(len(sessions), -1)
+    full[:, present] = np.where(values == NO_RULE, absent, values)
+    return full
 
 
 def _boards(boards: npt.NDArray[np.uint8]) -> list[Board]:

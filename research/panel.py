@@ -140,7 +140,7 @@ def load_panel(reader: TableReader, calendar: Calendar, start: date, end: date) 
     vwap = _scatter(shape, cells, np.where(shares > 0, (money + shares // 2) // np.maximum(shares, 1), 0))
     amount = _scatter(shape, cells, money / PRICE_SCALE)
     master = _master(reader, instruments)
-    flags = _flags(bars, shape, cells, volume, master.boards)
+    flags = _flags(bars, shape, cells, volume) | _boards(reader, days, instruments, master.boards)
     return Panel(
         sessions=sessions,
         instruments=instruments,
@@ -205,9 +205,7 @@ def _master(reader: TableReader, instruments: Int) -> _Master:
     return _Master(codes, tuple(rows["name"].fill_null("").to_list()), np.array(boards, np.uint8), listed)
 
 
-def _flags(
-    bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int, boards: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.uint32]:
+def _flags(bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int) -> npt.NDArray[np.uint32]:
     bits = np.full(bars.height, LISTED, dtype=np.uint32)
     for column, bit in (
         ("suspended", SUSPENDED),
@@ -218,8 +216,24 @@ def _flags(
         bits |= np.where(bars[column].fill_null(value=False).to_numpy(), np.uint32(bit), np.uint32(0))
     bits |= np.where(bars["st"].is_null().to_numpy(), np.uint32(STATUS_UNKNOWN), np.uint32(0))
     flags = _scatter(shape, cells, bits).astype(np.uint32)
-    flags |= np.where(volume > 0, np.uint32(TRADING), np.uint32(0))
-    return flags | (boards.astype(np.uint32) << np.uint32(BOARD_SHIFT))[np.newaxis, :]
+    return flags | np.where(volume > 0, np.uint32(TRADING), np.uint32(0))
+
+
+def _boards(
+    reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, today: npt.NDArray[np.uint8]
+) -> npt.NDArray[np.uint32]:
+    """Board bits of every session: the dated attribute where there is one, else the instrument's board."""
+    boards = np.tile(today.astype(np.uint32), (len(days), 1))
+    frame = reader.read("instrument_attributes").filter(pl.col("attribute") == "board")
+    column = {int(i): s for s, i in enumerate(instruments.tolist())}
+    for row in frame.select("instrument_id", "value", "from_session", "to_session").iter_rows():
+        s, board = column.get(row[0]), Board.__members__.get(row[1])
+        if s is None or board is None:
+            continue
+        first = np.searchsorted(days, (row[2] - EPOCH).days)
+        last = len(days) if row[3] is None else np.searchsorted(days, (row[3] - EPOCH).days, side="right")
+        boards[first:last, s] = board.value
+    return boards << np.uint32(BOARD_SHIFT)
 
 
 def _factor(

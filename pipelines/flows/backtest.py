@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -40,7 +41,8 @@ def compile_plan(
 
 def resolve_spec(desk: Workspace, kind: str, spec: str, overrides: Sequence[str]) -> ResolvedSpec:
     """A spec by file or name, with overrides composed, under the workspace's profile."""
-    from quant.specs import load_workspace, resolve
+    from quant.specs.registry import load_workspace
+    from quant.specs.resolve import resolve
 
     file = Path(spec.partition("#")[0])
     is_file = file.suffix in {".yaml", ".yml", ".toml"}
@@ -74,8 +76,25 @@ def _compile(desk: Workspace, resolved: ResolvedSpec, as_of: str | None) -> Back
         DeltaCatalog(Lake(desk.lake)),
         rulebook_hash=rulebook().fingerprint,
         kernel_hash=KERNEL_HASH,
-        as_of=as_of,
+        as_of=_instant(as_of),
     )
+
+
+def _instant(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise UsageError(
+            "as_of.invalid",
+            f"--as-of {text!r} is not an instant with a time zone",
+            found=text,
+            expected="ISO 8601 with an offset, as 2026-01-05T18:00+08:00",
+        )
+    return moment
 
 
 def backtest(

@@ -85,7 +85,7 @@ def _native() -> Finding:
         return Finding(
             "native kernel", "fail", str(error), "reinstall quant-toolkit, or run make native in a checkout"
         )
-    variants = ", ".join(factor.available_isas())
+    variants = ", ".join(factor.instruction_sets())
     return Finding("native kernel", "ok", f"{kernel.KERNEL_HASH[:12]}; variants: {variants}")
 
 

@@ -50,7 +50,7 @@ class ReplayVerdict:
 
 
 def replay_run(desk: Workspace, run: str) -> ReplayVerdict:
-    """Execute the recorded plan over its pinned tables; compare chain, spec, code, rules and table contents."""
+    """Execute the recorded plan over its pinned tables; compare chain, spec, code, rules and contents."""
     from quant.specs.compile.plan import BacktestPlan
     from quant.warehouse.lake import Lake
 
@@ -153,9 +153,9 @@ def _code(desk: Workspace, plan: BacktestPlan) -> list[Difference]:
     if plan.code is None:
         return []
     now = strategy_digest(desk.strategies, plan.code.entry)
-    if now == plan.code.digest:
+    if now == plan.code.source_hash:
         return []
-    return [Difference(f"code {plan.code.entry}", plan.code.digest[:16], (now or "absent")[:16])]
+    return [Difference(f"code {plan.code.entry}", plan.code.source_hash[:16], (now or "absent")[:16])]
 
 
 def strategy_digest(strategies: Path, entry: str) -> str | None:

@@ -47,7 +47,7 @@ def backtest(
         from quant.qcli.render.plans import print_plan
 
         plan = flow.compile_plan(desk, spec, overrides or [], as_of=as_of)
-        print_json({"plan": plan.as_dict()}) if json_output else print_plan(plan)
+        print_json({"plan": plan.to_dict()}) if json_output else print_plan(plan)
         return
     with stages("backtest", quiet=json_output) as progress:
         result = flow.backtest(desk, spec, overrides or [], as_of=as_of, lang=lang, progress=progress)

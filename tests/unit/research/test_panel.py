@@ -75,6 +75,15 @@ class Tables:
                     "list_date": [date(2024, 1, 3), date(2020, 1, 2)],
                 }
             ),
+            "instrument_attributes": pl.DataFrame(
+                {
+                    "instrument_id": [A],
+                    "attribute": ["board"],
+                    "value": ["SME"],
+                    "from_session": [DAYS[0]],
+                    "to_session": [DAYS[1]],
+                }
+            ),
             "adjustment_factors": pl.DataFrame(
                 {"instrument_id": [A, A], "session": [DAYS[0], DAYS[2]], "factor": [1.0, 2.0]}
             ),
@@ -117,6 +126,10 @@ def test_flags_tell_trading_suspension_and_what_is_unknown(panel: Panel) -> None
     assert panel.has(SUSPENDED)[1, 0]
     assert panel.has(STATUS_UNKNOWN)[1, 1] and not panel.has(ST).any()
     assert panel.flags[0, 1] >> BOARD_SHIFT == Board.STAR
+
+
+def test_boards_are_dated(panel: Panel) -> None:
+    assert [Board(b >> BOARD_SHIFT) for b in panel.flags[:, 0]] == [Board.SME, Board.SME, Board.SSE_MAIN]
 
 
 def test_factor_is_carried_and_one_before_the_first(panel: Panel) -> None:

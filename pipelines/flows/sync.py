@@ -1,0 +1,277 @@
+"""``quant data sync``: what is missing is planned here and executed as Dagster runs, one a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any, Protocol
+
+from quant.core.errors import UsageError
+from quant.core.market.calendar import calendar
+from quant.core.time import parse_date, to_datetime, utc_now
+from quant.pipelines.sources import DataSpecs, data_specs
+
+if TYPE_CHECKING:
+    from quant.pipelines.workspace import Workspace
+    from quant.warehouse.sync import IngestReport, SyncItem, SyncPlan
+
+CLOSE_KNOWN_HOUR = 18
+
+
+class Progress(Protocol):
+    """Stages and counts of a long flow."""
+
+    def __call__(self, stage: str) -> None: ...
+    def count(self, done: int, total: int, unit: str = "") -> None: ...
+
+
+class Quiet:
+    """A progress reporter that says nothing."""
+
+    def __call__(self, stage: str) -> None:
+        return None
+
+    def count(self, done: int, total: int, unit: str = "") -> None:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequest:
+    """Which tables, and between which sessions; empty means all of the profile, from its start to today."""
+
+    tables: tuple[str, ...] = ()
+    start: str | date | None = None
+    end: str | date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PreviewItem:
+    source: str
+    dataset: str
+    start: str
+    end: str
+    sessions: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPreview:
+    """What a sync would do."""
+
+    items: tuple[PreviewItem, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"items": [asdict(i) for i in self.items]}
+
+
+@dataclass(frozen=True, slots=True)
+class TableOutcome:
+    """What one table got from one source."""
+
+    table: str
+    source: str
+    start: str
+    end: str
+    calls: int
+    rows: int
+    quarantined: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """One asset check of one table."""
+
+    table: str
+    name: str
+    passed: bool
+    severity: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class SyncOutcome:
+    """Everything a sync did; ``ok`` is False when a check of severity error failed."""
+
+    tables: tuple[TableOutcome, ...]
+    checks: tuple[CheckOutcome, ...] = field(default=())
+
+    @property
+    def failed_checks(self) -> tuple[CheckOutcome, ...]:
+        return tuple(c for c in self.checks if not c.passed)
+
+    @property
+    def checks_passed(self) -> int:
+        return sum(c.passed for c in self.checks)
+
+    @property
+    def ok(self) -> bool:
+        return all(c.passed or c.severity != "error" for c in self.checks)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "ok": self.ok,
+            "tables": [asdict(t) for t in self.tables],
+            "checks": [asdict(c) for c in self.checks],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    table: str
+    layer: str
+    version: int
+    rows: int
+    start: str | None
+    end: str | None
+    content_hash: str
+    facts: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def plan_sync(desk: Workspace, request: SyncRequest, specs: DataSpecs) -> SyncPlan:
+    """The missing intervals of the request."""
+    from quant.warehouse.lake import Lake
+    from quant.warehouse.sync import plan_sync as plan_tables
+
+    start, end = sync_range(request, specs)
+    return plan_tables(specs.pick(request.tables), specs.sources, Lake(desk.lake), start, end)
+
+
+def sync_range(request: SyncRequest, specs: DataSpecs) -> tuple[date, date]:
+    """The request's dates, else the profile's, else from the calendar's last ten years to the last known session.
+
+    Raises UsageError when the end is before the start.
+    """
+    dates = calendar("XSHG")
+    start = parse_date(request.start) if request.start else specs.start
+    end = parse_date(request.end) if request.end else specs.end
+    last = last_known_session() if end is None else min(end, dates.last)
+    first = max(start, dates.first) if start else dates.offset(last, -10 * 243)
+    if first > last:
+        raise UsageError(
+            "sync.range",
+            "the sync ends before it starts",
+            expected="start <= end",
+            found=f"{first} to {last}",
+            hint="check --start and --end, or the profile's from and to",
+        )
+    return first, last
+
+
+def last_known_session() -> date:
+    """The newest session whose bars can be known now: today's from 18:00 local time, else the one before."""
+    from zoneinfo import ZoneInfo
+
+    dates = calendar("XSHG")
+    local = to_datetime(utc_now()).astimezone(ZoneInfo("Asia/Shanghai"))
+    today = min(local.date(), dates.last)
+    if dates.is_session(today) and (local.date() > today or local.hour >= CLOSE_KNOWN_HOUR):
+        return today
+    return dates.previous(today)
+
+
+def plan(desk: Workspace, request: SyncRequest) -> SyncPreview:
+    """``--dry-run``."""
+    dates = calendar("XSHG")
+    items = plan_sync(desk, request, data_specs(desk)).items
+    return SyncPreview(
+        tuple(
+            PreviewItem(
+                i.source.name,
+                i.table.name,
+                i.start.isoformat(),
+                i.end.isoformat(),
+                len(dates.sessions(i.start, i.end)),
+                int(i.fetch),
+            )
+            for i in items
+        )
+    )
+
+
+def sync(desk: Workspace, request: SyncRequest, *, progress: Progress | None = None) -> SyncOutcome:
+    """Bring tables up to date; materialises the Dagster assets of what was missing."""
+    report = progress or Quiet()
+    report("plan")
+    specs = data_specs(desk)
+    planned = plan_sync(desk, request, specs)
+    if not planned.items:
+        return SyncOutcome(())
+    report("start dagster")
+    from quant.pipelines.dagster import materialize_plan
+
+    return materialize_plan(desk, specs, planned, progress=report)
+
+
+def outcome_of(reports: list[IngestReport]) -> tuple[TableOutcome, ...]:
+    """A line per table and source from the reports of its intervals."""
+    groups: dict[tuple[str, str], list[IngestReport]] = {}
+    for report in reports:
+        groups.setdefault((report.table, report.source), []).append(report)
+    lines = []
+    for (table, source), parts in groups.items():
+        total = Counter({"calls": 0})
+        for part in parts:
+            total.update(calls=part.calls, rows=part.rows, quarantined=part.quarantined)
+        lines.append(
+            TableOutcome(
+                table,
+                source,
+                min(p.start for p in parts).isoformat(),
+                max(p.end for p in parts).isoformat(),
+                total["calls"],
+                total["rows"],
+                total["quarantined"],
+                parts[-1].version,
+            )
+        )
+    return tuple(lines)
+
+
+def table_status(desk: Workspace) -> list[TableStatus]:
+    """Golden tables of the lake."""
+    from quant.warehouse.catalog import DeltaCatalog
+    from quant.warehouse.lake import Lake
+
+    lake = Lake(desk.lake)
+    catalog = DeltaCatalog(lake)
+    rows = []
+    for name in lake.tables():
+        state = catalog.table(name)
+        if state is None:
+            continue
+        rows.append(
+            TableStatus(
+                name,
+                "golden",
+                state.version,
+                lake.count(name, version=state.version),
+                _text(state.start),
+                _text(state.end),
+                state.content_hash,
+                dict(state.facts),
+            )
+        )
+    return rows
+
+
+def collect_garbage(desk: Workspace, *, dry_run: bool) -> list[str]:
+    """Compact and vacuum; versions that a run has pinned stay readable."""
+    from quant.warehouse.lake import Lake
+
+    lake = Lake(desk.lake)
+    if not dry_run:
+        lake.compact()
+    return lake.gc(dry_run=dry_run)
+
+
+def item_label(item: SyncItem) -> str:
+    return f"{item.table.name} {item.start}…{item.end} from {item.source.name}"
+
+
+def _text(value: date | None) -> str | None:
+    return value.isoformat() if value else None

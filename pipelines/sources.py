@@ -1,0 +1,144 @@
+"""From the specs of sources and tables to the settings that the warehouse takes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from quant.core.errors import SpecErrors, UsageError
+from quant.core.time import parse_date
+from quant.specs.registry import load_workspace
+from quant.specs.resolve import resolve_data
+from quant.specs.schema import FilesSource, ProjectSpec, SimulatedSource, SourceSpec, TableSpec
+from quant.specs.validate import validate
+from quant.warehouse.sources.settings import DatasetSettings, FieldSettings, SourceSettings, TableSettings
+
+if TYPE_CHECKING:
+    from quant.pipelines.workspace import Workspace
+    from quant.specs.schema.data import FileDataset
+
+
+@dataclass(frozen=True, slots=True)
+class DataSpecs:
+    """The tables of a profile, their sources, and the specs they came from."""
+
+    tables: tuple[TableSettings, ...]
+    sources: Mapping[str, SourceSettings]
+    table_specs: Mapping[str, TableSpec]
+    source_specs: Mapping[str, SourceSpec]
+    start: date | None
+    end: date | None
+
+    def pick(self, names: tuple[str, ...]) -> tuple[TableSettings, ...]:
+        """The named tables, all of them when none is named; raises UsageError for an unknown one."""
+        known = {t.name for t in self.tables}
+        for name in names:
+            if name not in known:
+                raise UsageError(
+                    "table.unknown", f"no table {name!r}", expected=", ".join(sorted(known)), found=name
+                )
+        return tuple(t for t in self.tables if not names or t.name in names)
+
+
+def data_specs(desk: Workspace) -> DataSpecs:
+    """Sources and tables of the workspace under its profile. Raises SpecErrors with every fault."""
+    registry = load_workspace(desk.root)
+    project = registry.project
+    profile = None
+    if project is not None:
+        model, _ = validate("project", project.tree, project.marks)
+        profile = model.profiles.get(desk.profile) if isinstance(model, ProjectSpec) else None
+    errors: list = []
+    tables, sources = resolve_data(registry, profile, errors)
+    if errors:
+        raise SpecErrors(errors)
+    return DataSpecs(
+        tables=tuple(table_settings(t) for t in tables.values()),
+        sources={name: source_settings(spec, desk.root) for name, spec in sources.items()},
+        table_specs=tables,
+        source_specs=sources,
+        start=_date(desk.get("from")),
+        end=_date(desk.get("to")),
+    )
+
+
+def table_settings(spec: TableSpec) -> TableSettings:
+    return TableSettings(spec.name, spec.dataset, tuple(spec.from_ or ()))
+
+
+def source_settings(spec: SourceSpec, root: Path) -> SourceSettings:
+    """One source as the warehouse takes it; ``root`` is the workspace, for relative folders."""
+    shared = {
+        "name": spec.name,
+        "provider": _provider(spec),
+        "license": spec.license,
+        "calendar": spec.calendar,
+        "timezone": spec.timezone,
+        "known_at": spec.known_at,
+        "quarantine_max": float(spec.quarantine_max),
+    }
+    if isinstance(spec, FilesSource):
+        return SourceSettings(
+            **shared,
+            root=files_root(spec, root),
+            infer_events=spec.infer_events,
+            datasets={name: _dataset(name, d) for name, d in spec.datasets.items()},
+        )
+    if isinstance(spec, SimulatedSource):
+        return SourceSettings(**shared, params=spec.as_params())
+    return SourceSettings(**shared)
+
+
+def files_root(spec: FilesSource, workspace: Path) -> Path:
+    """Where a files source lies: below ``root_env`` when it is declared, else relative to the workspace."""
+    folder = Path(spec.root or ".")
+    if spec.root_env is None:
+        return workspace / folder
+    given = os.environ.get(spec.root_env)
+    if not given:
+        raise UsageError(
+            "source.root_env",
+            f"source {spec.name} lies below ${spec.root_env}, which is not set",
+            expected=f"{spec.root_env}=/path/to/files",
+            hint=f"export {spec.root_env}=…",
+        )
+    return Path(given) / folder
+
+
+def _provider(spec: SourceSpec) -> str:
+    return str(getattr(spec, "provider"))  # noqa: B009  every concrete kind declares it
+
+
+def _dataset(name: str, spec: FileDataset) -> DatasetSettings:
+    fields = tuple(
+        FieldSettings(
+            column=column,
+            name=f.as_,
+            unit=f.unit,
+            format=f.format,
+            values=f.values or {},
+            style=f.style,
+            sentinels=tuple(f.sentinels),
+        )
+        for column, f in spec.fields.items()
+    )
+    return DatasetSettings(
+        dataset=name,
+        endpoint=spec.files,
+        fields=fields,
+        format=spec.format,
+        encoding=spec.encoding,
+        delimiter=spec.delimiter,
+        code_from=spec.code_from,
+        adjustment=spec.adjustment,
+        known_at=spec.known_at,
+        distinct=spec.distinct,
+    )
+
+
+def _date(value: object) -> date | None:
+    return parse_date(value) if isinstance(value, str | date) and value else None
