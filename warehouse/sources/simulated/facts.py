@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from quant.warehouse.sources.simulated.draws import Floats
 from quant.warehouse.sources.simulated.market import SimulatedMarket
 
@@ -40,6 +41,9 @@ BANDS = {
     "suspended_days": ("share of listed sessions without trading because of a suspension", 0.001, 0.015),
     "correlation": ("correlation of daily returns, mean over pairs of names", 0.12, 0.40),
 }
+
+FREE_LUNCH = 0.35
+"""Bound on the mean over seeds of the Sharpe ratio of momentum and of reversal over equal weight."""
 
 
 def stylised_facts(market: SimulatedMarket) -> tuple[Fact, ...]:

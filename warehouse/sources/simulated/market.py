@@ -96,14 +96,16 @@ class SimulatedMarket:
         return later if later and session >= BSE_ALL_CODES else self.roster.code[instrument]
 
 
-def simulate(params: SimulatedParams, end: date) -> SimulatedMarket:
-    """The market from ``params.start`` to ``end``; the same rows whatever the ``end``.
+def simulate(params: SimulatedParams, end: date | None = None) -> SimulatedMarket:
+    """The market from ``params.start`` to ``end``, by default to the end of the calendar.
+
+    The same rows whatever the ``end``.
 
     Raises:
         RuleMissing: the calendar does not cover the dates.
         UsageError: no session between start and end.
     """
-    return Simulation.begin(params).until(end)
+    return Simulation.begin(params).until(end or calendar("XSHG").last)
 
 
 class Simulation:
@@ -120,6 +122,7 @@ class Simulation:
         self._factor = np.ones(params.instruments)
         self._rows: dict[str, list[Row]] = {}
         self._done = 0
+        self._market: SimulatedMarket | None = None
         self._board, self._rate = self._rules(0)
         self._companies.begin(self._rate[self._board, ST] >= 0)
 
@@ -148,7 +151,12 @@ class Simulation:
             traded = self._rows["volume"][-1] > 0
             may_be_st = self._rate[self._board, ST] >= 0
             self._companies.evening(t, np.where(traded, self._close, 0), may_be_st)
-        self._done = max(self._done, count)
+        if self._market is None or count > self._done:
+            self._done = max(self._done, count)
+            self._market = self._stacked()
+        return self._market
+
+    def _stacked(self) -> SimulatedMarket:
         return SimulatedMarket(
             params=self._params,
             sessions=self._every[: self._done],

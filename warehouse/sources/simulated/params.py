@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import date
+from decimal import Decimal
 
 from quant.core.errors import SpecError
 
@@ -71,9 +72,11 @@ def _count(key: str, value: object) -> int:
 
 
 def _intensity(key: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _MAX_INTENSITY:
-        raise _wrong(key, f"a number from 0 (never) to {_MAX_INTENSITY:g}, 1 being the usual market", value)
-    return float(value)
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        number = float(value)
+        if 0 <= number <= _MAX_INTENSITY:
+            return number
+    raise _wrong(key, f"a number from 0 (never) to {_MAX_INTENSITY:g}, 1 being the usual market", value)
 
 
 def _view(key: str, value: object) -> str:
