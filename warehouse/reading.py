@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import polars as pl
 
+from quant.core.errors import CheckFailed
+from quant.core.hashing import canonical_json
 from quant.core.ids import parse_code
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.normalize.complete import unadjusted
 from quant.warehouse.normalize.events import infer_events
-from quant.warehouse.normalize.rows import VendorRows, converted, stack
+from quant.warehouse.normalize.rows import REJECTED, VendorRows, converted, stack
 from quant.warehouse.payloads import PayloadStore
-from quant.warehouse.sources.port import Source
+from quant.warehouse.sources.port import Payload, Source
 from quant.warehouse.sources.settings import DatasetSettings, SourceSettings
 
 if TYPE_CHECKING:
     from quant.warehouse.sync import SyncItem
 
 
-def read_vendor(item: SyncItem, source: Source, store: PayloadStore) -> tuple[VendorRows, int]:
-    """The rows of an item and the number of payloads; every payload is stored before it is read.
+@dataclass(frozen=True, slots=True)
+class Read:
+    """``vendor`` rows of ``calls`` payloads; ``unreadable`` payloads as rows for the quarantine."""
+
+    vendor: VendorRows
+    calls: int
+    unreadable: pl.DataFrame
+    facts: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_vendor(item: SyncItem, source: Source, store: PayloadStore) -> Read:
+    """The rows of an item; every payload is stored before it is read.
 
     Corporate actions of a source that has none are inferred from its bars.
     """
     wanted = item.table.dataset
     if wanted == "corporate_actions" and item.source.infer_events and wanted not in item.source.datasets:
-        bars, calls = _read(item, source, store, "bars_1d", _bars_with_factor(item.source))
-        return _inferred(bars), calls
+        bars = _read(item, source, store, "bars_1d", _bars_with_factor(item.source))
+        return replace(bars, vendor=_inferred(bars.vendor), facts={"events": "inferred"})
     return _read(item, source, store, wanted, item.source.dataset(wanted))
 
 
@@ -37,8 +50,7 @@ def read_former_codes(item: SyncItem, source: Source, store: PayloadStore) -> di
     name = "instrument_attributes"
     if item.table.dataset != "instruments" or not item.source.offers(name):
         return {}
-    vendor, _ = _read(item, source, store, name, item.source.dataset(name))
-    rows = converted(contract(name), vendor)
+    rows = converted(contract(name), _read(item, source, store, name, item.source.dataset(name)).vendor)
     if not {"code", "attribute", "value", "from_session"} <= set(rows.columns):
         return {}
     codes = rows.filter(pl.col("attribute") == "code").sort("from_session")
@@ -49,20 +61,32 @@ def read_former_codes(item: SyncItem, source: Source, store: PayloadStore) -> di
     return former
 
 
-def _read(
-    item: SyncItem, source: Source, store: PayloadStore, name: str, dataset: DatasetSettings
-) -> tuple[VendorRows, int]:
+def _read(item: SyncItem, source: Source, store: PayloadStore, name: str, dataset: DatasetSettings) -> Read:
     frames: list[tuple[str, pl.DataFrame]] = []
+    unreadable: list[tuple[Payload, CheckFailed]] = []
     for payload in source.fetch(name, item.start, item.end):
         store.put(item.source.name, payload)
-        frames.append((payload.digest, source.parse(payload)))
-    return stack(frames, dataset), len(frames)
+        try:
+            frames.append((payload.digest, source.parse(payload)))
+        except CheckFailed as failure:
+            unreadable.append((payload, failure))
+    return Read(stack(frames, dataset), len(frames) + len(unreadable), _set_aside(unreadable))
+
+
+def _set_aside(unreadable: list[tuple[Payload, CheckFailed]]) -> pl.DataFrame:
+    rows = [
+        (None, None, failure.fault.code, f"{failure.fault.message}: {failure.fault.found}",
+         payload.digest, canonical_json(dict(payload.request)).decode())
+        for payload, failure in unreadable
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=REJECTED, orient="row")
 
 
 def _bars_with_factor(source: SourceSettings) -> DatasetSettings:
     """The bars' settings, with the factor column where the same files hold it."""
     bars, factors = source.dataset("bars_1d"), source.datasets.get("adjustment_factors")
-    if factors is None or factors.endpoint != bars.endpoint or any(f.name == "factor" for f in bars.fields):
+    known = any(field.name == "factor" for field in bars.fields)
+    if factors is None or factors.endpoint != bars.endpoint or known:
         return bars
     return replace(bars, fields=bars.fields + tuple(f for f in factors.fields if f.name == "factor"))
 

@@ -150,12 +150,15 @@ class _Stored:
     rows: pl.DataFrame
     calls: int
     quarantined: int
+    unreadable: int
     facts: Mapping[str, str]
 
     @property
     def share(self) -> float:
+        """The larger share of broken rows or of payloads that could not be read at all."""
         total = self.rows.height + self.quarantined
-        return self.quarantined / total if total else 0.0
+        rows = self.quarantined / total if total else 0.0
+        return max(rows, self.unreadable / self.calls if self.calls else 0.0)
 
 
 def _source(known: Mapping[str, SourceSettings], table: TableSettings, name: str) -> SourceSettings:
@@ -214,18 +217,20 @@ def _fetch(item: SyncItem, lake: Lake, stamp: datetime) -> _Stored:
     identities = Identities(lake)
     former = read_former_codes(item, source, store)
     context = Context(item.source, identities, lake.read("instruments"), stamp, item.end, former)
-    vendor, calls = read_vendor(item, source, store)
-    normalized = normalize(dataset, vendor, context)
+    read = read_vendor(item, source, store)
+    normalized = normalize(dataset, read.vendor, context)
     inside = pl.col(target.time).is_between(item.start, item.end) if target.time else pl.lit(value=True)
     verdict = check(target, normalized.rows.filter(inside.fill_null(value=True)), carry=(ROW,))
     identities.save(stamp)
     rejected = normalized.rejected.filter(
         pl.col("session").is_between(item.start, item.end).fill_null(value=True)
     )
-    broken = pl.concat([rejected, as_rejected(_coded(verdict.bad, identities), target, vendor)])
+    broken = pl.concat(
+        [read.unreadable, rejected, as_rejected(_coded(verdict.bad, identities), target, read.vendor)]
+    )
     _quarantine(item, lake, broken, stamp)
-    facts = {**normalized.facts, **item.source.facts}
-    return _Stored(verdict.good.drop(ROW), calls, broken.height, facts)
+    facts = {**normalized.facts, **read.facts, **item.source.facts}
+    return _Stored(verdict.good.drop(ROW), read.calls, broken.height, read.unreadable.height, facts)
 
 
 def _coded(bad: pl.DataFrame, identities: Identities) -> pl.DataFrame:
@@ -249,7 +254,7 @@ def _promote(item: SyncItem, lake: Lake) -> _Stored:
         .filter((pl.col("source") == item.source.name) & (pl.col("table") == item.table.name))
         .sort("recorded_at")
     )
-    return _Stored(rows, 0, 0, json.loads(log["facts"][-1]) if log.height else {})
+    return _Stored(rows, 0, 0, 0, json.loads(log["facts"][-1]) if log.height else {})
 
 
 def _write(item: SyncItem, lake: Lake, rows: pl.DataFrame) -> WriteResult:

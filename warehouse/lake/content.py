@@ -4,9 +4,9 @@ Definition. The rows of one partition are sorted by the table's key. Each column
 source, payload and recorded_at) is written as: its name and type; one validity byte per row; then the
 values in row order, little endian, nulls as zero: booleans as one byte, integers and dates (days) and
 instants (microseconds) at their width, decimals as 16-byte integers at their scale, floats as IEEE double
-with one NaN and one zero, text as 8-byte lengths followed by all UTF-8 bytes. SHA-256 of that is the partition's
-hash; the table's is the fingerprint of {columns, partitions}. File layout, row order, compaction and Delta
-versions therefore do not count.
+with one NaN and one zero, text as 8-byte lengths followed by all UTF-8 bytes. SHA-256 of that is the
+partition's hash; the table's is the fingerprint of {columns, partitions}. File layout, row order, compaction
+and Delta versions therefore do not count.
 """
 
 from __future__ import annotations

@@ -39,23 +39,32 @@ def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
     except Exception as error:
         if version is None:
             raise
+        latest = DeltaTable(str(path)).version()
         raise UsageError(
-            "table.version", f"{path.name} has no version {version}", found=str(error).splitlines()[0]
+            "table.version",
+            f"{path.name} has no version {version}",
+            expected=f"0 to {latest}",
+            found=str(version),
         ) from error
 
 
 def create_table(path: Path, table: TableContract) -> DeltaTable:
     """An empty table with the contract's schema, unless it exists."""
-    schema = pl.DataFrame(schema=stored_schema(table)).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
+    empty = pl.DataFrame(schema=stored_schema(table))
     DeltaTable.create(
         str(path),
-        schema=schema,
+        schema=_arrow(empty).schema,
         mode="ignore",
         name=table.name,
         configuration=_KEEP_HISTORY,
         partition_by=[YEAR] if table.partitioned else None,
     )
     return DeltaTable(str(path))
+
+
+def arrow_schema(table: TableContract) -> Any:
+    """The Arrow schema of a contract, without the partition column."""
+    return _arrow(pl.DataFrame(schema=table.schema)).schema
 
 
 def stored_schema(table: TableContract) -> dict[str, pl.DataType]:
@@ -138,6 +147,12 @@ def files(path: Path, table: DeltaTable, years: Sequence[int] | None = None) -> 
         if years is None or partition == "" or int(partition) in years:
             found.setdefault(partition, []).append(str(path / name))
     return {partition: sorted(names) for partition, names in sorted(found.items())}
+
+
+def count(table: DeltaTable) -> int:
+    """Rows of a table, from its log alone."""
+    actions = pl.DataFrame(table.get_add_actions(flatten=True))
+    return int(actions["num_records"].sum()) if actions.height else 0
 
 
 def scan(paths: Sequence[str], table: TableContract) -> pl.LazyFrame:

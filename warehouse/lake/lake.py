@@ -14,11 +14,11 @@ from deltalake import DeltaTable
 
 from quant.core.errors import UsageError
 from quant.core.hashing import digest
-from quant.warehouse.contracts.tables import TableContract
+from quant.warehouse.contracts.tables import TableContract, datasets
 from quant.warehouse.files import write_atomic
-from quant.warehouse.lake import delta
+from quant.warehouse.lake import delta, upkeep
 from quant.warehouse.lake.content import CONTENT_FORMAT, partition_hash, table_hash
-from quant.warehouse.lake.layout import TableRef, table_ref
+from quant.warehouse.lake.layout import GOLDEN, VENDOR, TableRef, table_ref
 from quant.warehouse.lock import WriterLock
 
 HASHES_KEPT = 256
@@ -81,7 +81,15 @@ class Lake:
                     found=", ".join(unknown),
                 )
             rows = rows.select(columns)
-        return rows.collect()
+        try:
+            return rows.collect()
+        except FileNotFoundError as error:
+            raise UsageError(
+                "table.removed",
+                f"version {version} of {ref} was removed by gc",
+                expected="the latest version, or one that a run has pinned",
+                found=str(version),
+            ) from error
 
     def _scan(self, ref: TableRef, version: int | None, start: date | None, end: date | None) -> pl.LazyFrame:
         found = delta.open_table(self.path(ref), version)
@@ -100,14 +108,28 @@ class Lake:
         """The golden tables as they were: a reader for one run."""
         return PinnedLake(self, dict(versions))
 
-    def tables(self) -> list[TableRef]:
-        """Every table that exists, golden first."""
+    def refs(self) -> list[TableRef]:
+        """Every table that exists: golden, system, vendor."""
         found = []
         for log in sorted(self.root.glob("*/**/_delta_log")):
             parts = log.parent.relative_to(self.root).parts
             with contextlib.suppress(UsageError):
                 found.append(table_ref(parts[-1], parts[0], parts[1] if len(parts) == 3 else None))
-        return found
+        return sorted(found, key=lambda ref: (ref.layer == VENDOR, str(ref)))
+
+    def tables(self) -> list[str]:
+        """The golden tables that exist, in the order in which they are filled."""
+        there = {ref.table for ref in self.refs() if ref.layer == GOLDEN}
+        return [table.name for table in datasets() if table.name in there]
+
+    def count(
+        self, table: str, *, version: int | None = None, layer: str | None = None, source: str | None = None
+    ) -> int:
+        """How many rows a table has. Raises UsageError for a version that does not exist."""
+        found = delta.open_table(self.path(table_ref(table, layer, source)), version)
+        if found is None and version is not None:
+            raise UsageError("table.version", f"{table} has no version {version}: it does not exist")
+        return 0 if found is None else delta.count(found)
 
     # -- hashes
 
@@ -197,6 +219,30 @@ class Lake:
                 return WriteResult(self._require(ref), changed=False, rows=0)
             predicate = " AND ".join(f"{name} = '{_quoted(str(value))}'" for name, value in equal.items())
             return self._commit(ref, rows, before.height, predicate, None)
+
+    # -- upkeep
+
+    def pin(self, run_id: str, versions: Mapping[str, int]) -> None:
+        """Keep golden table versions readable for a run. Raises UsageError for one that does not exist."""
+        upkeep.pin(self, run_id, versions)
+
+    def unpin(self, run_id: str) -> None:
+        """Let go of a run's versions; unknown runs are fine."""
+        upkeep.unpin(self, run_id)
+
+    def pins(self) -> dict[str, dict[str, int]]:
+        """Pinned versions by run."""
+        return upkeep.pins(self)
+
+    def compact(self, *, min_files: int = 2) -> list[str]:
+        """Rewrite crowded partitions; the tables that were rewritten. What a table says does not change."""
+        return upkeep.compact(self, min_files=min_files)
+
+    def gc(self, *, keep_hours: int = 168, dry_run: bool = False) -> list[str]:
+        """Remove files that neither a latest nor a pinned version needs, older than ``keep_hours``; their
+        paths below the lake.
+        """
+        return upkeep.gc(self, keep_hours=keep_hours, dry_run=dry_run)
 
     def _commit(
         self,

@@ -6,27 +6,20 @@ import contextlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from quant.core.errors import InvariantBroken, UsageError
 from quant.warehouse.files import write_atomic
 from quant.warehouse.lake import delta
-from quant.warehouse.lake.lake import Lake
 from quant.warehouse.lake.layout import TableRef, table_ref
 
+if TYPE_CHECKING:
+    from quant.warehouse.lake.lake import Lake
+
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
-
-
-@dataclass(frozen=True, slots=True)
-class Removed:
-    """What ``gc`` removed (or would remove) of one table."""
-
-    table: str
-    files: int
-    kept_versions: tuple[int, ...]
 
 
 def pin(lake: Lake, run_id: str, versions: Mapping[str, int]) -> None:
@@ -51,31 +44,37 @@ def pins(lake: Lake) -> dict[str, dict[str, int]]:
     }
 
 
-def gc(lake: Lake, *, keep_hours: int = 168, dry_run: bool = False) -> list[Removed]:
+def gc(lake: Lake, *, keep_hours: int = 168, dry_run: bool = False) -> list[str]:
     """Remove data files that neither the latest nor a pinned version needs and that are older than
     ``keep_hours`` (a query may still be reading them), among them what killed writes left behind.
+
+    Returns their paths below the lake's root.
     """
     with lake.lock.hold("gc"):
         pinned = pins(lake)
-        return [_vacuum(lake, ref, pinned, keep_hours, dry_run) for ref in lake.tables()]
+        return [
+            (ref.relative / name).as_posix()
+            for ref in lake.refs()
+            for name in _vacuum(lake, ref, _kept(ref, pinned), keep_hours, dry_run)
+        ]
 
 
-def _vacuum(
-    lake: Lake, ref: TableRef, pinned: Mapping[str, Mapping[str, int]], keep_hours: int, dry_run: bool
-) -> Removed:
+def _kept(ref: TableRef, pinned: Mapping[str, Mapping[str, int]]) -> set[int]:
+    if ref != table_ref(ref.table):
+        return set()
+    return {versions[ref.table] for versions in pinned.values() if ref.table in versions}
+
+
+def _vacuum(lake: Lake, ref: TableRef, kept: set[int], keep_hours: int, dry_run: bool) -> list[str]:
     table = delta.open_table(lake.path(ref))
     assert table is not None
-    kept = {int(table.version())}
-    if ref == table_ref(ref.table):
-        kept |= {versions[ref.table] for versions in pinned.values() if ref.table in versions}
-    removed = table.vacuum(
-        retention_hours=keep_hours,
-        dry_run=dry_run,
-        enforce_retention_duration=False,
-        full=True,
-        keep_versions=sorted(kept),
-    )
-    return Removed(str(ref), len(removed), tuple(sorted(kept)))
+    options = {"retention_hours": keep_hours, "enforce_retention_duration": False, "full": True}
+    versions = sorted({*kept, int(table.version())})
+    # A vacuum is two commits: there are none when there is nothing to remove.
+    doomed = table.vacuum(dry_run=True, keep_versions=versions, **options)
+    if doomed and not dry_run:
+        table.vacuum(dry_run=False, keep_versions=versions, **options)
+    return sorted(str(name) for name in doomed)
 
 
 def compact(lake: Lake, *, min_files: int = 2) -> list[str]:
@@ -85,7 +84,7 @@ def compact(lake: Lake, *, min_files: int = 2) -> list[str]:
     """
     changed = []
     with lake.lock.hold("compact"):
-        for ref in lake.tables():
+        for ref in lake.refs():
             crowded = _crowded(lake, ref, min_files)
             if crowded:
                 _rewrite(lake, ref, crowded)

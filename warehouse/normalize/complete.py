@@ -13,6 +13,7 @@ from quant.core.ids import parse_code
 from quant.core.market.instrument import Board
 from quant.core.market.rules import RuleMissing, rulebook
 from quant.warehouse.normalize.context import Context, mark
+from quant.warehouse.normalize.fields import from_units
 from quant.warehouse.normalize.instants import INSTANT, announced_instant, known_at, session_instants
 from quant.warehouse.normalize.limits import with_computed_limits
 from quant.warehouse.sources.settings import DatasetSettings
@@ -80,11 +81,11 @@ def complete_bars(
         return _with_columns(work, {"ts": INSTANT}), facts
     if not has_limits:
         work = with_computed_limits(work, context.master, rulebook(), context.calendar)
-        facts["limits"] = "computed, status assumed normal"
+        facts["limits"] = "derived"
     if work["st"].null_count() == work.height:
         facts["st_history"] = "absent"
     if work["suspended"].null_count() == work.height:
-        facts["suspensions"] = "sessions without a bar"
+        facts["suspensions"] = "absent"
     work = _with_instants(work, "session", context)
     rule = dataset.known_at or context.source.known_at
     return _known(work.with_columns(ts=pl.col("close_at")), _at(rule)), facts
@@ -121,8 +122,7 @@ def complete_actions(
     work = work.with_columns(kind=pl.col("kind").fill_null(kind))
     work = _with_instants(work, "ex_session", context)
     known = pl.coalesce(announced_instant("announced", context.source.calendar), pl.col("preopen_at"))
-    facts = {"events": "inferred"} if work.height and bool(work["inferred"].all()) else {}
-    return _known(work, known), facts
+    return _known(work, known), {}
 
 
 COMPLETE: Final[Mapping[str, Completion]] = {
@@ -158,9 +158,7 @@ def unadjusted(work: pl.DataFrame, dataset: DatasetSettings) -> pl.DataFrame:
         for name in names
     ]
     return work.with_columns(
-        (value.cast(pl.Int64, strict=False).cast(pl.Decimal(18, 0)) / pl.lit(100, pl.Decimal(18, 0)))
-        .cast(pl.Decimal(18, 4))
-        .alias(name)
+        from_units(value.cast(pl.Int64, strict=False), 100).alias(name)
         for name, value in zip(names, cents, strict=True)
     )
 
@@ -181,7 +179,7 @@ def _identity(
 
 def _derived_facts(work: pl.DataFrame) -> Facts:
     if work.height and work["delist_date"].null_count() == work.height:
-        return {"survivorship": "no delisted names"}
+        return {"delistings": "absent"}
     return {}
 
 

@@ -110,6 +110,11 @@ def to_exact(column: pl.Series, factor: Decimal, dtype: pl.DataType) -> pl.Serie
     return wide.round(digits, mode="half_away_from_zero").cast(dtype, strict=False)
 
 
+def from_units(units: pl.Expr, scale: int) -> pl.Expr:
+    """Prices of whole ``units`` per yuan, exactly. The divisor's scale is that of the result."""
+    return (units.cast(pl.Decimal(18, 0)) / pl.lit(scale, pl.Decimal(18, 4))).cast(pl.Decimal(18, 4))
+
+
 def to_dates(column: pl.Series, form: str | None) -> pl.Series:
     """Dates of the exchange. Without a format the ISO form, YYYYMMDD and YYYY/MM/DD are understood."""
     if column.dtype == pl.Date:

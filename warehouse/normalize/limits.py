@@ -13,6 +13,7 @@ from quant.core.market.calendar import Calendar
 from quant.core.market.instrument import Board, Status
 from quant.core.market.rules import Rulebook, RuleMissing
 from quant.core.money import PRICE_SCALE, RATE_SCALE, scaled
+from quant.warehouse.normalize.fields import from_units
 
 Int = npt.NDArray[np.int64]
 
@@ -67,9 +68,7 @@ def _units(column: str) -> pl.Expr:
 
 
 def _price(column: str) -> pl.Expr:
-    return (pl.col(column).cast(pl.Decimal(18, 0)) / pl.lit(PRICE_SCALE, pl.Decimal(18, 0))).cast(
-        pl.Decimal(18, 4)
-    )
+    return from_units(pl.col(column), PRICE_SCALE)
 
 
 def _limit_prices(rows: pl.DataFrame) -> tuple[pl.Series, pl.Series]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 import polars as pl
 
@@ -13,6 +14,12 @@ from quant.warehouse.normalize.complete import COMPLETE
 from quant.warehouse.normalize.context import REASON, ROW, RULE, Context, mark
 from quant.warehouse.normalize.fields import convert
 from quant.warehouse.sources.settings import DatasetSettings, FieldSettings
+
+REJECTED: Final = pl.Schema({
+    "session": pl.Date(), "code": pl.String(), "rule": pl.String(), "reason": pl.String(),
+    "payload": pl.String(), "row_json": pl.String(),
+})  # fmt: skip
+"""Columns of rows that were set aside, before they are given their table, source and interval."""
 
 _EXTRA = {"code": pl.String(), "factor": pl.Float64(), "announced": pl.Date()}
 
@@ -77,6 +84,7 @@ def as_rejected(broken: pl.DataFrame, target: TableContract, vendor: VendorRows)
         asked.join(shown, on=ROW, how="left", maintain_order="left")
         .drop(ROW)
         .with_columns(pl.col("row_json").fill_null("{}"))
+        .select(REJECTED.names())
     )
 
 
@@ -103,6 +111,8 @@ def _fields(vendor: VendorRows, types: dict[str, pl.DataType]) -> list[FieldSett
         own = set(types) - {"source", "payload", "recorded_at"}
         return [FieldSettings(name, name) for name in frame.columns if name in own]
     chosen = [wanted for wanted in dataset.fields if wanted.name in types]
+    if dataset.code_from == "file_name" and all(wanted.name != "code" for wanted in chosen):
+        chosen.append(FieldSettings("code", "code"))
     missing = [wanted.column for wanted in chosen if wanted.column not in frame.columns]
     if missing and frame.width > 2:
         raise SpecError(

@@ -1,0 +1,72 @@
+"""What the spec compiler may ask about the lake."""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+import polars as pl
+
+from quant.core.market.calendar import calendar
+from quant.specs.compile.catalog import Column, TableState
+from quant.warehouse.contracts.tables import CONTRACTS, TableContract
+from quant.warehouse.coverage import Interval, logged, merged
+from quant.warehouse.lake import Lake
+
+ABSENT: Final = {"benchmark": "absent"}
+"""What no source of this version delivers: an index to compare with."""
+
+
+class DeltaCatalog:
+    """The Catalog port over a lake: latest versions, covered dates, columns, facts."""
+
+    def __init__(self, lake: Lake, mic: str = "XSHG") -> None:
+        self._lake = lake
+        self._calendar = calendar(mic)
+        self._log: pl.DataFrame | None = None
+
+    def table(self, name: str) -> TableState | None:
+        """The newest state of a golden table; None when it was never written."""
+        table = CONTRACTS.get(name)
+        if table is None or table.system:
+            return None
+        version = self._lake.version(name)
+        if version is None:
+            return None
+        log = self._logged(name)
+        covered = self._covered(log)
+        return TableState(
+            name=name,
+            version=version,
+            content_hash=self._lake.content_hash(name, version),
+            start=covered.start if covered else None,
+            end=covered.end if covered else None,
+            columns=_columns(table),
+            facts=_facts(name, log),
+        )
+
+    def _logged(self, name: str) -> pl.DataFrame:
+        """What the golden table took in, newest last, from the source as it is now set."""
+        if self._log is None:
+            self._log = self._lake.read("sync_log").filter(pl.col("golden")).sort("recorded_at")
+        mine = self._log.filter(pl.col("table") == name)
+        return mine.filter(pl.col("source_hash") == mine["source_hash"][-1]) if mine.height else mine
+
+    def _covered(self, log: pl.DataFrame) -> Interval | None:
+        """The last unbroken run of covered dates, cut to the sessions in it."""
+        runs = merged(logged(log), self._calendar)
+        if not runs:
+            return None
+        sessions = self._calendar.sessions(runs[-1].start, runs[-1].end)
+        return Interval(sessions[0], sessions[-1]) if sessions else None
+
+
+def _columns(table: TableContract) -> tuple[Column, ...]:
+    return tuple(Column(c.name, str(c.dtype), c.available or "preopen") for c in table.columns)
+
+
+def _facts(name: str, log: pl.DataFrame) -> dict[str, str]:
+    facts: dict[str, str] = dict(ABSENT) if name == "bars_1d" else {}
+    for text in log["facts"].to_list():
+        facts.update(json.loads(text))
+    return facts

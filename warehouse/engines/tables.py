@@ -1,0 +1,107 @@
+"""What a query may name: golden and system tables by their name, a source's own as ``source.table``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from quant.core.errors import UsageError
+from quant.warehouse.contracts.tables import TableContract
+from quant.warehouse.lake import Lake, TableRef
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_SKIPPED = re.compile(r"--[^\n]*|/\*.*?\*/|'(?:[^'\\]|\\.|'')*'", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryResult:
+    """A query's rows and the versions of the tables it named, ``source.table`` for a source's own."""
+
+    table: pa.Table
+    versions: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTable:
+    """A table that a query names: ``schema`` is "" or the source."""
+
+    schema: str
+    name: str
+    ref: TableRef
+    path: Path
+    version: int
+
+    @property
+    def label(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+    @property
+    def contract(self) -> TableContract:
+        return self.ref.contract
+
+
+def one_statement(sql: str) -> str:
+    """The statement without its closing semicolon. Raises UsageError for none or several."""
+    text = sql.strip().rstrip(";").rstrip()
+    if not text:
+        raise UsageError("sql.empty", "there is no query", expected="one SELECT")
+    if ";" in _SKIPPED.sub(" ", text):
+        raise UsageError("sql.several", "one query at a time", expected="one SELECT", found=text[:80])
+    return text
+
+
+def named_tables(sql: str, lake: Lake, versions: Mapping[str, int] | None) -> list[QueryTable]:
+    """The tables of the lake whose name is a word of the query, at the asked or the latest version.
+
+    Raises UsageError for a pinned table that the lake does not have.
+    """
+    wanted = dict(versions or {})
+    words = set(re.findall(r"\w+", _SKIPPED.sub(" ", sql)))
+    found = []
+    known = lake.refs()
+    for ref in known:
+        schema, label = ref.source or "", _label(ref)
+        if ref.table not in words or (schema and schema not in words):
+            continue
+        version = wanted.pop(label, None)
+        latest = lake.version(ref.table, layer=ref.layer, source=ref.source)
+        chosen = latest if version is None else version
+        assert chosen is not None
+        if version is not None:
+            lake.count(ref.table, version=version, layer=ref.layer, source=ref.source)
+        found.append(QueryTable(schema, ref.table, ref, lake.path(ref), chosen))
+    if missing := set(wanted) - {_label(ref) for ref in known}:
+        raise unknown_table(sorted(missing)[0], lake)
+    return found
+
+
+def unknown_table(name: str, lake: Lake) -> UsageError:
+    """The error for a name that is no table."""
+    there = sorted(_label(ref) for ref in lake.refs())
+    return UsageError(
+        "sql.table",
+        f"there is no table {name}",
+        expected=", ".join(there) or "a table; this lake has none yet",
+        found=name,
+        hint="quant data status lists the tables" if there else "quant data sync",
+    )
+
+
+def invalid(message: str, *, found: str = "", hint: str | None = None) -> UsageError:
+    """The error for SQL that an engine refuses, in its words."""
+    return UsageError(
+        "sql.invalid", " ".join(message.split())[:600], expected="one SELECT", found=found or None, hint=hint
+    )
+
+
+def result(table: Any, tables: list[QueryTable]) -> QueryResult:
+    return QueryResult(table, {each.label: each.version for each in tables})
+
+
+def _label(ref: TableRef) -> str:
+    return f"{ref.source}.{ref.table}" if ref.source else ref.table
