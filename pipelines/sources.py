@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from quant.core.errors import SpecErrors, UsageError
 from quant.core.time import parse_date
 from quant.specs.registry import load_workspace
-from quant.specs.resolve import resolve_data
+from quant.specs.resolution import resolve_data
 from quant.specs.schema import FilesSource, ProjectSpec, SimulatedSource, SourceSpec, TableSpec
 from quant.specs.validate import validate
 from quant.warehouse.sources.settings import DatasetSettings, FieldSettings, SourceSettings, TableSettings

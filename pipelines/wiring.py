@@ -21,15 +21,20 @@ from quant.core.market.instrument import BOARD_SHIFT, DELISTING, LISTED, SUSPEND
 from quant.core.money import MONEY_SCALE, RATE_SCALE, scaled
 from quant.native.config import ConstructConfig, KernelConfig, RiskLimits
 from quant.native.factor import evaluate
-from quant.research.columns import PanelColumns
+from quant.research.columns import FieldColumns, PanelColumns
 from quant.research.market import build_market, fee_tables, rule_tables
 from quant.research.panel import Panel, load_panel
 from quant.research.schedule import decision_rows
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from quant.native.kernel import Kernel
     from quant.native.market import Market
     from quant.research.panel import Bool, Float, TableReader
     from quant.specs.compile.plan import BacktestPlan, CostPlan, RiskPlan
+    from quant.trading.market_data import MarketData
+    from quant.trading.ports import Strategy
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,3 +222,45 @@ def _forbidden(risk: RiskPlan, panel: Panel) -> tuple[int, ...]:
 
 def _rate(value: str | None) -> int | None:
     return None if value is None else scaled(Decimal(value), RATE_SCALE)
+
+
+def paper_data(prepared: Prepared) -> MarketData:
+    """What a stepped session's strategy may look at: the market with the history before it."""
+    from quant.trading.market_data import MarketData
+
+    panel = prepared.panel
+    return MarketData.of(
+        prepared.market,
+        panel.codes,
+        FieldColumns(PanelColumns(panel)),
+        first=prepared.first,
+        days=panel.session_days,
+    )
+
+
+def session_strategy(prepared: Prepared, strategies: Path) -> Strategy:
+    """The plan's strategy behind the session's port: declared scores, or the user's Python class."""
+    from quant.trading.strategies import DeclarativeStrategy, FixedScores, load_strategy
+
+    code = prepared.plan.code
+    if code is not None:
+        return load_strategy(strategies.parent, code.entry, code.params)
+    return DeclarativeStrategy(
+        prepared.construct, FixedScores(prepared.rows, prepared.scores, prepared.eligible)
+    )
+
+
+def run_stepped(prepared: Prepared, strategies: Path) -> Kernel:
+    """The session loop step by step, in memory: the same chain as the fused run for a declarative plan."""
+    from quant.trading.paper import run_replay
+
+    rows = prepared.rows if prepared.plan.code is None else None
+    result = run_replay(
+        prepared.plan,
+        paper_data(prepared),
+        prepared.config,
+        session_strategy(prepared, strategies),
+        rows=rows,
+    )
+    kernel: Kernel = result.kernel
+    return kernel

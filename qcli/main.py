@@ -56,7 +56,7 @@ def build() -> typer.Typer:
 
 
 def run(argv: Sequence[str]) -> int:
-    """Run one command line; returns the exit code. Never lets a traceback out unless ``--debug`` asks for it."""
+    """Run one command line; returns the exit code. A traceback comes out only with ``--debug``."""
     debug, as_json = "--debug" in argv, "--json" in argv
     arguments = [a for a in argv if a != "--debug"]
     try:

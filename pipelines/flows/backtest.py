@@ -42,7 +42,7 @@ def compile_plan(
 def resolve_spec(desk: Workspace, kind: str, spec: str, overrides: Sequence[str]) -> ResolvedSpec:
     """A spec by file or name, with overrides composed, under the workspace's profile."""
     from quant.specs.registry import load_workspace
-    from quant.specs.resolve import resolve
+    from quant.specs.resolution import resolve
 
     file = Path(spec.partition("#")[0])
     is_file = file.suffix in {".yaml", ".yml", ".toml"}
@@ -165,6 +165,7 @@ def record(
     from quant.pipelines.actor import current_actor
     from quant.pipelines.flows.runs import read_run
     from quant.research.reports import render, run_metrics
+    from quant.warehouse.lake.upkeep import pin
     from quant.warehouse.ledger import Ledger
 
     started = to_datetime(utc_now())
@@ -187,7 +188,7 @@ def record(
             json.dumps(metrics, indent=1, allow_nan=False), encoding="utf-8"
         )
         render(temporary, lang=language, up=str(desk.get("report.up")))
-        lake.pin(run_id, {t.name: t.version for t in plan.tables})
+        pin(lake, run_id, {t.name: t.version for t in plan.tables})
         run_folder.seal(temporary, desk.runs / run_id)
     except BaseException:
         run_folder.discard(temporary)

@@ -22,17 +22,17 @@ CLOSE_KNOWN_HOUR = 18
 class Progress(Protocol):
     """Stages and counts of a long flow."""
 
-    def __call__(self, stage: str) -> None: ...
-    def count(self, done: int, total: int, unit: str = "") -> None: ...
+    def __call__(self, stage: str, /) -> None: ...
+    def count(self, done: int, total: int, unit: str = "", /) -> None: ...
 
 
 class Quiet:
     """A progress reporter that says nothing."""
 
-    def __call__(self, stage: str) -> None:
+    def __call__(self, _stage: str) -> None:
         return None
 
-    def count(self, done: int, total: int, unit: str = "") -> None:
+    def count(self, _done: int, _total: int, _unit: str = "") -> None:
         return None
 
 
@@ -142,7 +142,7 @@ def plan_sync(desk: Workspace, request: SyncRequest, specs: DataSpecs) -> SyncPl
 
 
 def sync_range(request: SyncRequest, specs: DataSpecs) -> tuple[date, date]:
-    """The request's dates, else the profile's, else from the calendar's last ten years to the last known session.
+    """The request's dates, else the profile's, else the ten years before the last known session.
 
     Raises UsageError when the end is before the start.
     """
@@ -235,21 +235,22 @@ def outcome_of(reports: list[IngestReport]) -> tuple[TableOutcome, ...]:
 def table_status(desk: Workspace) -> list[TableStatus]:
     """Golden tables of the lake."""
     from quant.warehouse.catalog import DeltaCatalog
-    from quant.warehouse.lake import Lake
+    from quant.warehouse.lake import GOLDEN, Lake
 
     lake = Lake(desk.lake)
     catalog = DeltaCatalog(lake)
     rows = []
-    for name in lake.tables():
-        state = catalog.table(name)
+    for ref in lake.tables():
+        state = catalog.table(ref.table) if ref.layer == GOLDEN else None
         if state is None:
             continue
+        count = lake.count(ref.table, version=state.version)
         rows.append(
             TableStatus(
-                name,
-                "golden",
+                state.name,
+                ref.layer,
                 state.version,
-                lake.count(name, version=state.version),
+                count,
                 _text(state.start),
                 _text(state.end),
                 state.content_hash,
@@ -262,11 +263,12 @@ def table_status(desk: Workspace) -> list[TableStatus]:
 def collect_garbage(desk: Workspace, *, dry_run: bool) -> list[str]:
     """Compact and vacuum; versions that a run has pinned stay readable."""
     from quant.warehouse.lake import Lake
+    from quant.warehouse.lake.upkeep import compact, gc
 
     lake = Lake(desk.lake)
     if not dry_run:
-        lake.compact()
-    return lake.gc(dry_run=dry_run)
+        compact(lake)
+    return [str(removed) for removed in gc(lake, dry_run=dry_run)]
 
 
 def item_label(item: SyncItem) -> str:

@@ -88,7 +88,7 @@ def halt(
     profile: ProfileOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Stop trading now: cancel open orders, refuse new ones until reset. Works without database or network."""
+    """Stop trading now: cancel open orders, refuse new ones until reset. Needs no database, no network."""
     _control("halt", session, reason, workspace, profile, json_output)
 
 

@@ -77,7 +77,7 @@ def replay(
     profile: ProfileOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Run the receipt again; the same state hash, or what differs: spec, code, table content, first instant."""
+    """Run the receipt again: the same state hash, or what differs and since which session."""
     from quant.pipelines.flows.replay import replay_run
     from quant.qcli.render.runs import print_replay
     from quant.qcli.screen import print_json

@@ -20,14 +20,13 @@ def lint(
         typer.Argument(help="Files or folders (default: the workspace's specs).", show_default=False),
     ] = None,
     workspace: WorkspaceOption = None,
-    profile: ProfileOption = None,
     json_output: JsonOption = False,
 ) -> None:
     """Every error of every spec at once, with file, line and the fix."""
     from quant.pipelines.flows.specs import lint_specs
     from quant.qcli.screen import note, print_json
 
-    report = lint_specs(workspace, profile, paths or [])
+    report = lint_specs(workspace, paths or [])
     if json_output:
         print_json(report.as_dict())
         return

@@ -15,7 +15,7 @@ def ui(
     workspace: WorkspaceOption = None,
     profile: ProfileOption = None,
 ) -> None:
-    """Lineage, runs, check results and schedules: Dagster's webserver and daemon on loopback, until Ctrl-C."""
+    """Lineage, runs, checks and schedules: Dagster's webserver and daemon on loopback, until Ctrl-C."""
     from quant.pipelines.flows.ui import serve
     from quant.qcli.screen import note
 

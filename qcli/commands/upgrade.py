@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from quant.qcli.options import JsonOption, ProfileOption, WorkspaceOption
+from quant.qcli.options import JsonOption, WorkspaceOption
 
 
-def upgrade(
-    workspace: WorkspaceOption = None, profile: ProfileOption = None, json_output: JsonOption = False
-) -> None:
+def upgrade(workspace: WorkspaceOption = None, json_output: JsonOption = False) -> None:
     """Bring an older workspace to this version's formats, with a backup."""
     from quant.pipelines.flows.upgrade import upgrade_workspace
     from quant.pipelines.workspace import find_root

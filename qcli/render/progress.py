@@ -11,7 +11,7 @@ from typing import Self
 
 
 class Stages:
-    """A reporter for flows: ``progress("load panel")`` begins a stage, ``progress.count(done, total)`` counts it."""
+    """A reporter for flows: ``progress("load panel")`` begins a stage, ``progress.count(…)`` counts in it."""
 
     def __init__(self, title: str, *, quiet: bool) -> None:
         self._title = title

@@ -87,7 +87,7 @@ def print_session(result: SessionOutcome) -> None:
 
 def print_detached(status: SessionView) -> None:
     """A session went to the background."""
-    note(f"session {status.session} runs in the background (pid {status.pid}); quant live status shows it")
+    note(f"session {status.name} runs in the background (pid {status.pid}); quant live status shows it")
 
 
 def print_status(status: SessionView) -> None:
@@ -95,7 +95,7 @@ def print_status(status: SessionView) -> None:
     print_table(
         ("figure", "value"),
         [
-            ("session", status.session),
+            ("session", status.name),
             ("state", status.state),
             ("progress", f"{status.done}/{status.total} ({status.last_session or 'not begun'})"),
             ("net asset value", f"{status.nav:,.2f}"),
