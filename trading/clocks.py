@@ -34,8 +34,8 @@ def session_phases(decide: str) -> tuple[Phase, ...]:
 class ReplayClock:
     """The instants of a recorded market, as fast as they can be worked off.
 
-    ``rows`` are the market rows with a decision; None takes them from the plan's rebalance rule. ``last``
-    ends the replay after that row. ``pace`` seconds pass between two sessions, to watch a replay.
+    ``rows`` are the market rows with a decision; None takes them from the plan's rebalance rule. ``until``
+    is the last instant replayed. ``pace`` seconds pass between two sessions, to watch a replay.
     """
 
     def __init__(
@@ -43,20 +43,21 @@ class ReplayClock:
         market: Market,
         rows: NDArray[np.int32] | None = None,
         *,
-        last: int | None = None,
+        until: Ns | None = None,
         pace: float = 0.0,
     ) -> None:
-        self._market, self._rows, self._pace = market, rows, pace
-        self._last = market.T - 1 if last is None else last
+        self._market, self._rows, self._until, self._pace = market, rows, until, pace
 
     def steps(self, plan: SessionPlan, after: Ns) -> Iterator[tuple[Ns, bool]]:
         rows = plan_rows(plan, self._market) if self._rows is None else self._rows
         deciding = set(rows.tolist())
         phases = session_phases(plan.decide)
         decision = Phase.DECIDE if plan.decide == "before_close" else Phase.CLOSE
-        for t in range(self._last + 1):
+        for t in range(self._market.T):
             for phase in phases:
                 ts = self._market.instant(t, phase)
+                if self._until is not None and ts > self._until:
+                    return
                 if ts > after:
                     yield ts, phase is decision and t in deciding
             if self._pace and self._market.instant(t, Phase.CLOSE) > after:

@@ -17,7 +17,7 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
@@ -82,11 +82,12 @@ class FileJournal:
 
     def replay(self, start: int = 0) -> Iterator[Entry]:
         """Raises StateConflict where a slice names another market than the session's."""
+        where = Location(str(self._path))
         with self._path.open("rb") as file:
             for index in range(start, len(self._offsets)):
                 file.seek(self._offsets[index])
                 length, _ = _FRAME.unpack(file.read(_FRAME.size))
-                yield _unpack(index, file.read(length), self._market)
+                yield _own(_unpack(index, file.read(length)), self._market, where)
 
     def close(self) -> None:
         self._file.close()
@@ -108,7 +109,7 @@ class MemoryJournal:
 
     def replay(self, start: int = 0) -> Iterator[Entry]:
         for index, payload in enumerate(self.frames[start:], start):
-            yield _unpack(index, payload, self._market)
+            yield _own(_unpack(index, payload), self._market, Location("memory"))
 
 
 class NoJournal:
@@ -133,11 +134,26 @@ def _pack(batch: Batch, origin: Origin, state: bytes) -> bytes:
     return _PAYLOAD.pack(origin, len(encoded)) + encoded + state
 
 
-def _unpack(index: int, payload: bytes, market: Market) -> Entry:
+def _unpack(index: int, payload: bytes) -> Entry:
     origin, length = _PAYLOAD.unpack_from(payload)
     end = _PAYLOAD.size + length
-    batch = Batch.decode(payload[_PAYLOAD.size : end], market)
-    return Entry(index, Origin(origin), batch, payload[end:])
+    return Entry(index, Origin(origin), Batch.decode(payload[_PAYLOAD.size : end]), payload[end:])
+
+
+def _own(entry: Entry, market: Market, where: Location) -> Entry:
+    """The entry with its slice bound to the session's market."""
+    if entry.batch.kind is not BatchKind.SLICE:
+        return entry
+    if entry.batch.market_hash != market.content_hash:
+        raise StateConflict(
+            "journal.market",
+            "the journal was written over other market data",
+            where=where,
+            expected=entry.batch.market_hash[:16],
+            found=market.content_hash[:16],
+            hint=f"bring back the table versions of its plan, or start over: {_FRESH}",
+        )
+    return replace(entry, batch=replace(entry.batch, market=market))
 
 
 def _sync(file: IO[bytes]) -> None:

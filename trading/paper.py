@@ -17,7 +17,7 @@ from quant.trading.feeds.replay import ReplayFeed
 from quant.trading.folder import SessionFolder
 from quant.trading.journal import FileJournal, JournalHeader, NoJournal
 from quant.trading.market_data import MarketData
-from quant.trading.ports import Book, Ports, SessionPlan, Strategy
+from quant.trading.ports import Book, Journal, Ns, Ports, SessionPlan, Strategy
 from quant.trading.session import DayReport, OnClose, OnDay, SessionResult, run_session
 from quant.trading.snapshots import FileSnapshots
 from quant.trading.status import HeldPosition, SessionStatus, StatusFile, own_pid
@@ -85,22 +85,23 @@ def run_replay(
     strategy: Strategy,
     *,
     rows: NDArray[np.int32] | None = None,
-    last: int | None = None,
+    until: Ns | None = None,
+    journal: Journal | None = None,
     on_day: OnDay | None = None,
 ) -> SessionResult:
     """The same loop without a folder: a backtest of a strategy that decides in Python.
 
-    ``last`` ends it after that market row.
+    ``until`` is the last instant replayed; ``journal`` keeps the inputs where someone wants to see them.
     """
     from quant.native.kernel import Kernel
 
     market = data.market
     shown = None if on_day is None else lambda day, _book: on_day(day)
     ports = Ports(
-        clock=ReplayClock(market, rows, last=last),
+        clock=ReplayClock(market, rows, until=until),
         feed=ReplayFeed(market, plan.decide),
         venue=simulated_venue(config, data, plan.decide),
-        journal=NoJournal(),
+        journal=journal if journal is not None else NoJournal(),
         strategy=strategy,
         control=NoControl(),
         data=data,

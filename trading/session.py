@@ -22,12 +22,14 @@ import numpy as np
 
 from quant.core.errors import InvariantBroken
 from quant.core.money import MONEY_SCALE
-from quant.core.time import from_epoch_days
+from quant.core.time import from_epoch_days, show_instant
 from quant.native.batch import Action, Batch, BatchKind, ControlKind, Phase, ReportKind
 from quant.trading.control import control_batch
 from quant.trading.ports import Book, Ns, Origin, Ports, SessionPlan, Snapshot
+from quant.trading.strategies.errors import StrategyError
 from quant.trading.view import View
 
+MAX_REACTIONS: Final = 100
 _CONTROL: Final = 0
 _FEED: Final = 1
 _VENUE: Final = 2
@@ -112,6 +114,7 @@ class SessionLoop:
         self.control_line = 0
         self.slice: Batch | None = None
         self.resumed_after: Ns | None = None
+        self._reactions = 0
         self.orders_today = 0
         self.fills_today = 0
         self._strategy_state = ports.strategy.snapshot()
@@ -193,6 +196,7 @@ class SessionLoop:
         strategy = self.ports.strategy
         if not strategy.reacts or batch.kind is not BatchKind.REPORTS or origin is Origin.REACTION:
             return None
+        self._count_reaction(batch.ts)
         intents = strategy.on_events(self.view(batch.ts), batch)
         state = strategy.snapshot()
         if not intents.n and state == self._strategy_state:
@@ -200,9 +204,19 @@ class SessionLoop:
         self._strategy_state = state
         return intents, Origin.REACTION, state
 
+    def _count_reaction(self, ts: Ns) -> None:
+        self._reactions += 1
+        if self._reactions > MAX_REACTIONS:
+            raise StrategyError(
+                "strategy.endless",
+                f"the strategy answered order events {MAX_REACTIONS} times at {show_instant(ts)}",
+                hint="an order sent again for every rejection never ends: count the tries in on_events",
+            )
+
     def _gather(self, ts: Ns) -> None:
         """Merge what control, feed and venue have up to ``ts``."""
         ports = self.ports
+        self._reactions = 0
         events = [(ts, _CONTROL, seq, batch) for seq, batch in enumerate(self._instructions(ts))]
         events += [(batch.ts, _FEED, seq, batch) for seq, batch in enumerate(ports.feed.poll(ts))]
         if events:

@@ -128,6 +128,10 @@ class View:
         held = self.positions.get(self.codes[self._data.instrument(code)])
         return held.quantity if held else 0
 
+    def orders(self) -> list[SeenOrder]:
+        """Today's orders so far, with those that a rule or a risk limit rejected before they were sent."""
+        return list(seen_orders(self._book, self.codes, self.t))
+
     def random(self) -> np.random.Generator:
         """A generator seeded by the spec's seed and this instant: the same in every run and every restart."""
         return np.random.default_rng([self.seed, self.ts])
@@ -171,6 +175,19 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class SeenOrder:
+    """One of today's orders; ``state`` and ``reason`` are the names of the order state table, lower case."""
+
+    order_id: int
+    code: str
+    side: Literal["buy", "sell"]
+    quantity: int
+    filled: int
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class OrderEvent:
     """One report on an order of this session, as a strategy sees it; ``price`` in yuan, 0 unless a fill."""
 
@@ -192,6 +209,24 @@ def holdings(book: Book, data: MarketData) -> Iterator[Position]:
             yield Position(
                 data.codes[instrument], quantity, sellable, cost / MONEY_SCALE, price / PRICE_SCALE
             )
+
+
+def seen_orders(book: Book, codes: tuple[str, ...], t: int) -> Iterator[SeenOrder]:
+    """The orders of market row ``t``, in the order of their ids."""
+    from quant.native.kernel import OrderState, Reason
+
+    orders = book.orders()
+    for at in np.flatnonzero(orders["row"] == t).tolist():
+        reason = int(orders["reason"][at])
+        yield SeenOrder(
+            order_id=int(orders["order_id"][at]),
+            code=codes[int(orders["instrument"][at])],
+            side="buy" if orders["side"][at] > 0 else "sell",
+            quantity=int(orders["quantity"][at]),
+            filled=int(orders["filled"][at]),
+            state=OrderState(int(orders["state"][at])).name.lower(),
+            reason=Reason(reason).name.lower() if reason else "",
+        )
 
 
 def book_of(view: View) -> Any:

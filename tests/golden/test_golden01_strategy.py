@@ -1,7 +1,7 @@
 """golden_01: buy 1,000 shares of 000001.SZ before every close of a year, filled at that close.
 
-An independent engine's result on real prices: 68 trades (limit-up on 2015-04-10, no money after April), a bonus
-issue with a dividend, and every daily total.
+An independent engine's result on real prices: 68 trades (limit-up on 2015-04-10, no money after April), a
+bonus issue with a dividend, and every daily total.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from quant.core.market.calendar import calendar
 from quant.core.market.instrument import LISTED, TRADING, Board
 from quant.core.money import PRICE_SCALE, scaled, to_tick
@@ -70,8 +71,12 @@ def expected(shared: Callable[[str], Path]) -> Expected:
         dates=[date.fromisoformat(r[""][:10]) for r in account],
         totals=[Decimal(r["total_value"]) for r in account],
         trades=[
-            (date.fromisoformat(r[""][:10]), Decimal(r["last_price"]), int(r["last_quantity"]),
-             Decimal(r["commission"]))
+            (
+                date.fromisoformat(r[""][:10]),
+                Decimal(r["last_price"]),
+                int(r["last_quantity"]),
+                Decimal(r["commission"]),
+            )
             for r in trades
         ],
     )
@@ -89,7 +94,8 @@ def _section(lines: list[str], name: str) -> list[dict[str, str]]:
 
 
 def _market(path: Path) -> Market:
-    rows = {r["date"]: r for r in csv.DictReader(gzip.open(path, "rt"))}
+    text = gzip.decompress(path.read_bytes()).decode()
+    rows = {r["date"]: r for r in csv.DictReader(text.splitlines())}
     sessions = calendar("XSHG").sessions(START, END)
     bars = [rows[d.isoformat()] for d in sessions]
     columns = {name: [Decimal(b[name]) for b in bars] for name in ("open", "high", "low", "close")}
@@ -126,9 +132,7 @@ def _config(sessions: int) -> KernelConfig:
     return KernelConfig(
         cash_micro=1_000_000_000_000,
         rules=RuleTables.uniform(sessions),
-        fees=FeeTables.uniform(
-            sessions, commission=800_000, stamp_sell=1_000_000, commission_min=5_000_000
-        ),
+        fees=FeeTables.uniform(sessions, commission=800_000, stamp_sell=1_000_000, commission_min=5_000_000),
         fill_at="close",
         decide="before_close",
         on_insufficient_cash="reject",
@@ -141,7 +145,9 @@ def test_every_daily_total_and_the_final_value(data: MarketData, expected: Expec
     history = result.kernel.nav_history()
     totals = [Decimal(int(nav)) / 1_000_000 for nav in history["nav"]]
     assert data.sessions() == expected.dates
-    wrong = [(d, a, b) for d, a, b in zip(expected.dates, totals, expected.totals, strict=True) if round(b, 3) != a]
+    wrong = [
+        (d, a, b) for d, a, b in zip(expected.dates, totals, expected.totals, strict=True) if round(b, 3) != a
+    ]
     assert wrong == []
     assert totals[-1] == Decimal("862996.72")
 
@@ -150,7 +156,12 @@ def test_every_trade(data: MarketData, expected: Expected) -> None:
     result = run_replay(Plan(), data, _config(data.market.T), PythonStrategy(BuyEveryDay()))
     fills = result.kernel.fills()
     trades = [
-        (data.session(int(row)), Decimal(int(price)) / 10_000, int(quantity), Decimal(int(commission)) / 1_000_000)
+        (
+            data.session(int(row)),
+            Decimal(int(price)) / 10_000,
+            int(quantity),
+            Decimal(int(commission)) / 1_000_000,
+        )
         for row, price, quantity, commission in zip(
             fills["row"], fills["price"], fills["quantity"], fills["commission"], strict=True
         )
@@ -162,7 +173,9 @@ def test_every_trade(data: MarketData, expected: Expected) -> None:
 def test_the_same_by_a_paper_session(data: MarketData, expected: Expected, tmp_path: Path) -> None:
     config = _config(data.market.T)
     days = []
-    result = run_paper(Plan(), data, config, PythonStrategy(BuyEveryDay()), tmp_path / "s", on_day=days.append)
+    result = run_paper(
+        Plan(), data, config, PythonStrategy(BuyEveryDay()), tmp_path / "s", on_day=days.append
+    )
     assert result.nav == 862_996.72
     assert [day.session for day in days] == expected.dates
     assert sum(day.fills for day in days) == 68

@@ -1,4 +1,4 @@
-"""A random market with everything that happens in one, a declarative and a Python strategy, and a child process.
+"""A random market with all that happens in one, a declarative and a Python strategy, and a child process.
 
 ``python session_case.py FOLDER`` runs the paper session of the case in FOLDER, from the start or from where a
 killed process left it.
@@ -13,12 +13,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
 from quant.core.market.calendar import calendar
 from quant.core.market.instrument import LISTED, SUSPENDED, TRADING, Board
 from quant.core.time import from_epoch_days
 from quant.native.kernel import ConstructConfig, FeeTables, KernelConfig, Market, RuleTables
 from quant.research.market import instants
-from quant.trading import DeclarativeStrategy, FixedScores, MarketData, PaperOptions, PythonStrategy, View, run_paper
+from quant.trading import (
+    DeclarativeStrategy,
+    FixedScores,
+    MarketData,
+    PaperOptions,
+    PythonStrategy,
+    View,
+    run_paper,
+)
 
 FIRST = calendar("XSHG").first.replace(year=2024, month=1, day=2)
 
@@ -73,7 +82,8 @@ def random_market(sessions: int = 60, instruments: int = 8, seed: int = 1) -> Ma
     }
     return Market.from_arrays(
         sessions=np.array([(d - from_epoch_days(0)).days for d in days], "i4"),
-        instants=instants(days, "XSHG"), open=opened, high=np.maximum(opened, close), low=np.minimum(opened, close),
+        instants=instants(days, "XSHG"), open=opened,
+        high=np.maximum(opened, close), low=np.minimum(opened, close),
         close=close, pre_close=pre, limit_up=up, limit_down=down, vwap=(opened + close) // 200 * 100,
         volume=volume.astype("i8"), flags=flags.astype("u4"), actions=actions,
     )  # fmt: skip
@@ -89,13 +99,17 @@ def case_data(**kwargs: int) -> MarketData:
 
 
 def case_config(sessions: int, **changes: Any) -> KernelConfig:
-    fees = FeeTables.uniform(sessions, commission=250_000, stamp_sell=500_000, transfer=10_000,
-                             commission_min=5_000_000)
-    return KernelConfig(**{"cash_micro": 10_000_000_000_000, "rules": RuleTables.uniform(sessions), "fees": fees,
-                           **changes})
+    fees = FeeTables.uniform(
+        sessions, commission=250_000, stamp_sell=500_000, transfer=10_000, commission_min=5_000_000
+    )
+    return KernelConfig(
+        **{"cash_micro": 10_000_000_000_000, "rules": RuleTables.uniform(sessions), "fees": fees, **changes}
+    )
 
 
-def declarative(data: MarketData, rows: Any, seed: int = 5) -> tuple[ConstructConfig, Any, Any, DeclarativeStrategy]:
+def declarative(
+    data: MarketData, rows: Any, seed: int = 5
+) -> tuple[ConstructConfig, Any, Any, DeclarativeStrategy]:
     rng = np.random.default_rng(seed)
     scores = rng.normal(size=(len(rows), data.market.S))
     scores[rng.random(scores.shape) < 0.1] = np.nan
@@ -147,6 +161,7 @@ def run_case(folder: Path, *, decide: str = "after_close", snapshot_every: int =
 
 
 if __name__ == "__main__":
-    outcome = run_case(Path(sys.argv[1]), decide=sys.argv[2], snapshot_every=int(sys.argv[3]),
-                       pace=float(sys.argv[4]))
+    outcome = run_case(
+        Path(sys.argv[1]), decide=sys.argv[2], snapshot_every=int(sys.argv[3]), pace=float(sys.argv[4])
+    )
     print(outcome.state_hash)

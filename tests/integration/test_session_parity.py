@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from session_case import Plan, case_config, case_data, declarative, run_case
+
 from quant.core.time import from_epoch_days
 from quant.native.kernel import run_fused
 from quant.trading import PaperOptions, run_paper, run_replay
-from session_case import Plan, case_config, case_data, declarative, run_case
 
 WAYS = [
     {"decide": "after_close", "fill_at": "open"},

@@ -1,7 +1,7 @@
 """A tiny market, kernel and exchange in plain Python, with the loop's contract and nothing else.
 
-The kernel turns ORDER intents into commands at once; the exchange acknowledges within the instant and fills at the
-close. The state hash covers every input, so a lost, doubled or reordered one shows.
+The kernel turns ORDER intents into commands at once; the exchange acknowledges within the instant and fills
+at the close. The state hash covers every input, so a lost, doubled or reordered one shows.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
 from quant.core.market.instrument import LISTED
 from quant.core.time import NS_PER_SECOND
 from quant.native.batch import (
@@ -79,8 +80,16 @@ class FakePlan:
 
 class FakeKernel:
     def __init__(self) -> None:
-        self.state: dict[str, Any] = {"head": "", "orders": [], "fills": [], "held": {}, "halted": False,
-                                      "paused": False, "chain": [], "inputs": 0}
+        self.state: dict[str, Any] = {
+            "head": "",
+            "orders": [],
+            "fills": [],
+            "held": {},
+            "halted": False,
+            "paused": False,
+            "chain": [],
+            "inputs": 0,
+        }
 
     nav = cash = available = 1_000_000_000_000
 
@@ -111,8 +120,11 @@ class FakeKernel:
         return _commands(batch, rows)
 
     def _new(self, batch: Batch, i: int) -> dict[str, int]:
-        order = {"order_id": len(self.state["orders"]) + 1, "action": int(Action.NEW),
-                 **{k: int(batch.columns[k][i]) for k in ("instrument", "side", "quantity", "price")}}
+        order = {
+            "order_id": len(self.state["orders"]) + 1,
+            "action": int(Action.NEW),
+            **{k: int(batch.columns[k][i]) for k in ("instrument", "side", "quantity", "price")},
+        }
         self.state["orders"].append({**order, "filled": 0, "state": 2})
         return order
 
@@ -144,10 +156,13 @@ class FakeKernel:
     def positions(self) -> dict[str, Any]:
         held = self.state["held"]
         count = len(held)
-        return {"instrument": np.array([int(k) for k in held], "i4"),
-                "quantity": np.array(list(held.values()), "i8"),
-                "sellable": np.zeros(count, "i8"), "cost": np.zeros(count, "i8"),
-                "price": np.full(count, 10_000, "i8")}
+        return {
+            "instrument": np.array([int(k) for k in held], "i4"),
+            "quantity": np.array(list(held.values()), "i8"),
+            "sellable": np.zeros(count, "i8"),
+            "cost": np.zeros(count, "i8"),
+            "price": np.full(count, 10_000, "i8"),
+        }
 
     def orders(self) -> dict[str, Any]:
         names = ("order_id", "instrument", "side", "quantity", "filled", "state")
@@ -202,8 +217,14 @@ class FakeExchange:
         self.fresh = []
         if slice is not None and slice.phase is Phase.CLOSE:
             for order in self.resting.values():
-                rows.append({"order_id": order["order_id"], "kind": int(ReportKind.FILL),
-                             "quantity": order["quantity"], "price": 10_000})
+                rows.append(
+                    {
+                        "order_id": order["order_id"],
+                        "kind": int(ReportKind.FILL),
+                        "quantity": order["quantity"],
+                        "price": 10_000,
+                    }
+                )
             self.resting = {}
         ts, phase, t = self.now
         return _batch(BatchKind.REPORTS, ts, Phase(phase), t, rows)
