@@ -5,7 +5,7 @@ from __future__ import annotations
 from quant.warehouse.sources.simulated.disagreements import Planted, planted
 from quant.warehouse.sources.simulated.market import SimulatedMarket, simulate
 from quant.warehouse.sources.simulated.params import SimulatedParams
-from quant.warehouse.sources.simulated.source import SimulatedSource, open_simulated
+from quant.warehouse.sources.simulated.source import SimulatedSource, open_simulated, revision
 
 __all__ = [
     "Planted",
@@ -14,5 +14,6 @@ __all__ = [
     "SimulatedSource",
     "open_simulated",
     "planted",
+    "revision",
     "simulate",
 ]

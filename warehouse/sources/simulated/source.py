@@ -11,6 +11,7 @@ from threading import Lock
 
 import polars as pl
 
+from quant.core.market.rules import rulebook
 from quant.warehouse.sources.port import Payload
 from quant.warehouse.sources.settings import SourceSettings
 from quant.warehouse.sources.simulated.disagreements import disagree, faithful
@@ -19,6 +20,8 @@ from quant.warehouse.sources.simulated.params import SimulatedParams
 from quant.warehouse.sources.simulated.reading import canonical, read
 from quant.warehouse.sources.simulated.views import frame
 
+GENERATOR = 1
+"""Raised when the same parameters no longer give the same market."""
 CSV = "text/csv"
 _BY_YEAR = ("bars_1d", "adjustment_factors")
 
@@ -26,6 +29,11 @@ _BY_YEAR = ("bars_1d", "adjustment_factors")
 def open_simulated(settings: SourceSettings) -> SimulatedSource:
     """The simulated source of a source spec."""
     return SimulatedSource(SimulatedParams.parse(settings.params), vendor=bool(settings.datasets))
+
+
+def revision(_settings: SourceSettings, _dataset: str) -> str:
+    """What the market depends on beside its parameters: this generator and the rules it follows."""
+    return f"{GENERATOR}-{rulebook().fingerprint}"
 
 
 class SimulatedSource:
