@@ -10,10 +10,10 @@ if not __name__.startswith("quant."):
 
 if TYPE_CHECKING:
     from quant.specs.diff import Change, diff_registries, diff_resolved
-    from quant.specs.lint import LintReport, LintWarning, lint
+    from quant.specs.lint import LintReport, LintWarning, lint_workspace
     from quant.specs.reference import json_schema, reference_markdown
     from quant.specs.registry import Registry, load_workspace, read_workspace
-    from quant.specs.resolve import ResolvedSpec, resolve, resolve_data
+    from quant.specs.resolution import ResolvedSpec, resolve, resolve_data
 
 _WHERE = {
     "Change": "diff",
@@ -21,15 +21,15 @@ _WHERE = {
     "diff_resolved": "diff",
     "LintReport": "lint",
     "LintWarning": "lint",
-    "lint": "lint",
+    "lint_workspace": "lint",
     "json_schema": "reference",
     "reference_markdown": "reference",
     "Registry": "registry",
     "load_workspace": "registry",
     "read_workspace": "registry",
-    "ResolvedSpec": "resolve",
-    "resolve": "resolve",
-    "resolve_data": "resolve",
+    "ResolvedSpec": "resolution",
+    "resolve": "resolution",
+    "resolve_data": "resolution",
 }
 
 __all__ = [
@@ -41,7 +41,7 @@ __all__ = [
     "diff_registries",
     "diff_resolved",
     "json_schema",
-    "lint",
+    "lint_workspace",
     "load_workspace",
     "read_workspace",
     "reference_markdown",

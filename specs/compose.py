@@ -72,7 +72,7 @@ def compose_documents(
         executed = composed[document.kind] = compose_one(registry, document, own)
     use = executed.tree.get("use")
     use = use if isinstance(use, dict) else {}
-    from quant.specs.resolve import DEFAULT_USE
+    from quant.specs.resolution import DEFAULT_USE
 
     for kind in PARTS:
         mine = [Override(o.text, o.mark, o.key[1:], o.value) for o in parsed if o.key[0] == kind]

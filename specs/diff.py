@@ -13,7 +13,7 @@ from quant.specs.compose import compose_one
 from quant.specs.document import Document
 from quant.specs.fingerprint import meaning
 from quant.specs.registry import Registry
-from quant.specs.resolve import ResolvedSpec
+from quant.specs.resolution import ResolvedSpec
 from quant.specs.schema.model import Header
 from quant.specs.validate import validate
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from importlib.resources import files as package_files
 from pathlib import Path
 
@@ -292,12 +293,15 @@ def shown_path(path: Path, root: Path) -> str:
         return path.as_posix()
 
 
-def read_library(into: Loaded) -> None:
-    """The specs shipped with the package."""
+@cache
+def read_library() -> Loaded:
+    """The specs shipped with the package, read once a process."""
     library = package_files("quant.specs") / "library"
+    loaded = Loaded()
     for entry in sorted(library.iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".yaml"):
-            into.add(entry.read_bytes(), f"library/{entry.name}", ".yaml", "library")
+            loaded.add(entry.read_bytes(), f"library/{entry.name}", ".yaml", "library")
+    return loaded
 
 
 def read_code(root: Path, folder: str, module: str) -> tuple[str, str] | None:

@@ -127,13 +127,12 @@ def read_workspace(
     for path in extra:
         if shown_path(path, root) not in loaded.texts:
             read_file(path, shown_path(path, root), loaded)
-    own = list(loaded.documents)
-    if library:
-        read_library(loaded)
-    errors = list(loaded.errors)
+    shipped = read_library() if library else Loaded()
+    errors = [*loaded.errors, *shipped.errors]
+    texts = {**shipped.texts, **loaded.texts}
     documents: dict[str, Document] = {}
     shadowed: list[Document] = []
-    for document in [*own, *loaded.documents[len(own) :]]:
+    for document in [*loaded.documents, *shipped.documents]:
         first = documents.setdefault(document.key, document)
         if first is document:
             continue
@@ -150,9 +149,7 @@ def read_workspace(
         else:
             shadowed.append(document)
     ordered = dict(sorted(documents.items(), key=lambda item: (KINDS.index(item[1].kind), item[1].name)))
-    registry = Registry(
-        root, MappingProxyType(ordered), MappingProxyType(dict(loaded.texts)), tuple(shadowed)
-    )
+    registry = Registry(root, MappingProxyType(ordered), MappingProxyType(texts), tuple(shadowed))
     return registry, errors
 
 

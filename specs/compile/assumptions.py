@@ -31,6 +31,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Price limits are computed from the reference price and the rulebook, not taken from the exchange.",
         "涨跌停价由前收盘价和规则表推算，并非交易所数据。",
     ),
+    "suspensions.derived": (
+        "Suspensions are not in the data; a session without a bar counts as suspended.",
+        "数据中没有停牌标记，没有行情的交易日视为停牌。",
+    ),
+    "adjustment.absent": (
+        "The data hold no adjustment factors; signals use prices as traded.",
+        "数据中没有复权因子，信号使用不复权价格。",
+    ),
     "benchmark.equal_weighted": (
         "The benchmark is the universe in equal parts, without costs.",
         "基准为股票池等权组合，不计成本。",

@@ -28,13 +28,18 @@ from quant.specs.compile.plan import (
 )
 from quant.specs.compile.programs import conjunction, factor_program, formula_program, where_programs
 from quant.specs.expr.program import Program
-from quant.specs.resolve import ResolvedSpec
-from quant.specs.schema import CostSpec, RiskSpec
+from quant.specs.resolution import ResolvedSpec
+from quant.specs.schema import CostSpec, FilesSource, RiskSpec
 from quant.specs.schema.research import Boards
 from quant.specs.schema.trading import Fill
 
 TABLES = ("instruments", "instrument_attributes", "bars_1d", "adjustment_factors", "corporate_actions")
 DAILY = ("bars_1d", "adjustment_factors")
+_FROM_FACTS = {
+    "survivorship": "delistings.absent",
+    "limits": "limits.derived",
+    "suspensions": "suspensions.derived",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +209,8 @@ def _states(resolved: ResolvedSpec, catalog: Catalog, frame: _Frame, lookback: i
     for name in needed:
         state = catalog.table(name)
         if state is None:
-            missing.append((name, "never fetched"))
+            if name in ("bars_1d", "instruments") or offers(resolved, name):
+                missing.append((name, "never fetched"))
             continue
         states.append(state)
         if name in DAILY and not _covers(state, first, last):
@@ -212,6 +218,20 @@ def _states(resolved: ResolvedSpec, catalog: Catalog, frame: _Frame, lookback: i
     if missing:
         raise SpecErrors([_missing(missing, first, frame, lookback)])
     return states
+
+
+def offers(resolved: ResolvedSpec, table: str) -> bool:
+    """Whether a source of the table can fill it; what none can fill is left out and said to be assumed."""
+    spec = resolved.tables.get(table)
+    if spec is None:
+        return False
+    found = [s for n in spec.from_ or () if (s := resolved.sources.get(n)) is not None]
+    return any(
+        not isinstance(source, FilesSource)
+        or spec.dataset in source.datasets
+        or (spec.dataset == "corporate_actions" and source.infer_events)
+        for source in found
+    )
 
 
 def _covers(state: TableState, first: date, last: date) -> bool:
@@ -225,7 +245,8 @@ def _missing(missing: list[tuple[str, str]], first: date, frame: _Frame, lookbac
         "data.missing",
         f"data are missing: {', '.join(names)}",
         where=frame.at,
-        expected=f"sessions from {first} ({lookback} before the start) to {frame.end}",
+        expected=f"sessions from {first} ({lookback} before the start) to {frame.end}; "
+        "a later start needs less",
         found=found,
         hint=f"quant data sync {' '.join(names)} --start {first} --end {frame.end}",
     )
@@ -328,16 +349,21 @@ def _assumptions(
     resolved: ResolvedSpec, frame: _Frame, states: list[TableState], decide: str, as_of: datetime | None
 ) -> tuple[str, ...]:
     facts = {key: value for state in states for key, value in state.facts.items()}
+    present = {state.name for state in states}
     found = []
     if frame.prices == "adjusted":
         found.append("events.ignored")
     else:
         found.append("dividend_tax.ignored")
-        if facts.get("events") in ("inferred", "absent"):
-            found.append(f"events.{facts['events']}")
-    found += [f"{name}.absent" for name in ("st_history", "delistings") if facts.get(name) == "absent"]
-    if facts.get("limits") == "derived":
-        found.append("limits.derived")
+        if "corporate_actions" not in present:
+            found.append("events.absent")
+        elif "events" in facts:
+            found.append("events.inferred")
+    if "adjustment_factors" not in present:
+        found.append("adjustment.absent")
+    if "st_history" in facts or "instrument_attributes" not in present:
+        found.append("st_history.absent")
+    found += [code for fact, code in _FROM_FACTS.items() if fact in facts]
     if resolved.run.benchmark == "equal_weighted":
         found.append("benchmark.equal_weighted")
     found.append(f"fill.{frame.fill.at}")

@@ -14,8 +14,9 @@ from quant.specs.compile.programs import factor_program, formula_program, where_
 from quant.specs.compose import PARTS, compose_one, lineage
 from quant.specs.document import Document, Marks
 from quant.specs.lint.sources import check_source
+from quant.specs.expr.program import Program
 from quant.specs.registry import Registry
-from quant.specs.resolve import find_code
+from quant.specs.resolution import find_code
 from quant.specs.schema import (
     BacktestSpec,
     DeploymentSpec,
@@ -34,10 +35,13 @@ Faults = Iterator[SpecError]
 
 
 def check(registry: Registry) -> list[SpecError]:
-    """Every fault of every document of a registry; documents shadowed by the workspace's are left out."""
+    """Every fault of every document of the workspace. The shipped library is checked by the tests; a document
+    of it that a run uses is checked with the run.
+    """
     errors: list[SpecError] = []
     for document in registry:
-        errors += check_document(registry, document)
+        if document.origin == "workspace":
+            errors += check_document(registry, document)
     return errors
 
 
@@ -50,7 +54,12 @@ def check_document(registry: Registry, document: Document) -> list[SpecError]:
     model, errors = validate(composed.kind, composed.tree, composed.marks)
     if model is None:
         return errors
-    return [*errors, *_CHECKS.get(type(model), _nothing)(registry, model, composed.marks)]
+    return [*errors, *check_model(registry, model, composed.marks)]
+
+
+def check_model(registry: Registry, model: Header, marks: Marks) -> list[SpecError]:
+    """The faults of a document whose schema is sound."""
+    return list(_CHECKS.get(type(model), _nothing)(registry, model, marks))
 
 
 def _composes(registry: Registry, document: Document) -> bool:
@@ -107,18 +116,30 @@ def _table(registry: Registry, model: TableSpec, marks: Marks) -> Faults:
 def _universe(registry: Registry, model: UniverseSpec, marks: Marks) -> Faults:  # noqa: ARG001
     if isinstance(model.members, list):
         yield from _codes(model.members, marks, ("members",))
-    yield from _program(lambda: where_programs(model, marks, "after_close"))
+    try:
+        where_programs(model, marks, "after_close")
+    except SpecError as error:
+        yield error
 
 
 def _factor(registry: Registry, model: FactorSpec, marks: Marks) -> Faults:  # noqa: ARG001
-    yield from _program(lambda: factor_program(model, marks, "after_close"))
+    yield from _formula(lambda: factor_program(model, marks, "after_close"), marks)
 
 
-def _program(compile_it: Callable[[], object]) -> Faults:
+def _formula(compile_it: Callable[[], Program], marks: Marks) -> Faults:
     try:
-        compile_it()
+        program = compile_it()
     except SpecError as error:
         yield error
+        return
+    if not program.columns:
+        yield SpecError(
+            "spec.value",
+            "the formula reads no field and is the same everywhere",
+            where=marks.text(("expr",)),
+            expected="a formula of fields, as $close",
+            found=program.source[:60],
+        )
 
 
 def _strategy(registry: Registry, model: StrategySpec, marks: Marks) -> Faults:
@@ -136,7 +157,7 @@ def _strategy(registry: Registry, model: StrategySpec, marks: Marks) -> Faults:
         return
     yield from _reference(registry, "factor", model.signal, marks, ("signal",))
     if model.expr is not None:
-        yield from _program(lambda: formula_program(model, marks, "after_close"))
+        yield from _formula(lambda: formula_program(model, marks, "after_close"), marks)
     elif model.params:
         yield SpecError(
             "spec.value",

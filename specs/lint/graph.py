@@ -8,7 +8,7 @@ from quant.core.errors import SpecError
 from quant.core.hashing import decimal_text
 from quant.specs.compile.compiler import decision_instant, signal_program
 from quant.specs.compile.programs import where_programs
-from quant.specs.resolve import ResolvedSpec
+from quant.specs.resolution import ResolvedSpec
 
 
 def check_graph(spec: ResolvedSpec) -> list[SpecError]:

@@ -11,7 +11,7 @@ from typing import Any
 from quant.core.errors import Location, SpecError, SpecErrors
 from quant.specs.lint.documents import check
 from quant.specs.registry import Registry, read_workspace
-from quant.specs.resolve import resolve
+from quant.specs.resolution import resolve
 from quant.specs.schema import CostSpec, StrategySpec, UniverseSpec
 from quant.specs.validate import validate
 
@@ -49,7 +49,7 @@ class LintReport:
         }
 
 
-def lint(root: Path, extra: Iterable[Path] = ()) -> LintReport:
+def lint_workspace(root: Path, extra: Iterable[Path] = ()) -> LintReport:
     """Everything wrong with the specs of a workspace, the library's included; bad specs raise nothing."""
     registry, errors = read_workspace(root, extra)
     errors += check(registry)

@@ -22,7 +22,17 @@ REQUIRED: Mapping[str, tuple[str, ...]] = {
 OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "instruments": ("name", "board", "list_date", "delist_date", "currency"),
     "instrument_attributes": ("to_session",),
-    "bars_1d": ("pre_close", "limit_up", "limit_down", "amount", "suspended", "trading", "st", "delisting"),
+    "bars_1d": (
+        "pre_close",
+        "limit_up",
+        "limit_down",
+        "amount",
+        "suspended",
+        "st",
+        "delisting",
+        "no_limit",
+        "factor",
+    ),
     "adjustment_factors": (),
     "corporate_actions": (
         "record_session",
@@ -98,12 +108,12 @@ def _dataset(name: str, dataset: FileDataset, marks: Marks) -> Iterator[SpecErro
             where=marks.key((*base, "fields")),
             expected=f"HEADER: {{as: {column_name}}}",
         )
-    if name == "bars_1d" and dataset.adjustment != "none":
+    if name == "bars_1d" and dataset.adjustment != "none" and "factor" not in seen:
         yield SpecError(
-            "spec.unenforced",
-            "adjusted prices cannot be turned back into traded ones by this version",
+            "spec.contradiction",
+            "adjusted prices need their factor to be turned back into traded ones",
             where=marks.value((*base, "adjustment")),
-            expected="none",
+            expected="none, or a vendor column read as factor",
             found=dataset.adjustment,
-            hint="use the vendor's unadjusted prices and its adjustment factors",
+            hint="use the vendor's unadjusted prices, or add HEADER: {as: factor}",
         )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from quant.core.errors import Location, SpecError, SpecErrors
-from quant.specs.compose import compose_documents, needs_compose
+from quant.specs.compose import compose_documents, lineage, needs_compose
 from quant.specs.document import Document, Marks, Tree
 from quant.specs.fingerprint import meaning_of_graph
 from quant.specs.loader import read_code
@@ -96,11 +96,16 @@ class _Builder:
     files: set[str] = field(default_factory=set)
 
     def model(self, part: str, document: Document, expected: type[M]) -> M | None:
+        from quant.specs.lint.documents import check_model
+
         model, errors = validate(document.kind, document.tree, document.marks)
         self.errors += errors
         self.marks[part] = document.marks
         self.files.add(document.marks.file)
-        return model if isinstance(model, expected) else None
+        if not isinstance(model, expected):
+            return None
+        self.errors += check_model(self.registry, model, document.marks)
+        return model
 
     def named(self, kind: str, name: str, where: Location) -> Document | None:
         try:
@@ -175,7 +180,6 @@ def _parts(build: _Builder, document: Document, overrides: tuple[str, ...]) -> d
     plain = not overrides and not needs_compose(registry, document)
     composed = {} if plain else compose_documents(registry, document, overrides)
     executed = composed.get(document.kind, document)
-    build.files.update(p.marks.file for p in composed.values())
     parts = {document.kind: executed}
     use = executed.tree.get("use")
     for kind in USED:
@@ -188,6 +192,8 @@ def _parts(build: _Builder, document: Document, overrides: tuple[str, ...]) -> d
             if found is not None:
                 parts[kind] = found
     strategy = parts.get("strategy")
+    for part in composed.values():
+        build.files.update(d.marks.file for d in lineage(registry, registry.get(part.kind, part.name)))
     if strategy is not None and isinstance(strategy.tree.get("signal"), str):
         signal = str(strategy.tree["signal"])
         found = composed.get("factor") or build.named("factor", signal, strategy.marks.value(("signal",)))
