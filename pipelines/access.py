@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from typing import TYPE_CHECKING
 
-from quant.core.errors import InvariantBroken
-
 if TYPE_CHECKING:
     import polars as pl
 
@@ -16,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class PinnedReader:
-    """The reader port of the panel over a lake; a table that the plan did not pin cannot be read."""
+    """The reader port of the panel over a lake; at its pinned versions."""
 
     def __init__(self, lake: Lake, tables: Iterable[PinnedTable]) -> None:
         self._lake = lake
@@ -30,9 +28,12 @@ class PinnedReader:
         end: date | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        """Rows of the pinned version with ``start <= session <= end``."""
+        """Rows of the pinned version with ``start <= session <= end``.
+
+        A table that the plan did not pin because no source fills it reads as no rows, never as newer ones.
+        """
         if table not in self._versions:
-            raise InvariantBroken("plan.unpinned", f"the plan pins no table {table}")
+            return self._lake.read(table, columns=list(columns) if columns else None).clear()
         return self._lake.read(
             table,
             version=self._versions[table],

@@ -33,6 +33,10 @@ class DataSpecs:
     start: date | None
     end: date | None
 
+    def is_offered(self, table: TableSettings) -> bool:
+        """Whether every source of the table can fill it; what cannot be filled is left out of a sync."""
+        return all(s.offers(table.dataset) for n in table.sources if (s := self.sources.get(n)) is not None)
+
     def pick(self, names: tuple[str, ...]) -> tuple[TableSettings, ...]:
         """The named tables, all of them when none is named; raises UsageError for an unknown one."""
         known = {t.name for t in self.tables}

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from quant.core.market.calendar import calendar
-from quant.core.market.instrument import ST, STATUS_UNKNOWN, SUSPENDED
+from quant.core.market.instrument import ST, SUSPENDED
 from quant.core.money import PRICE_SCALE
 from quant.core.time import epoch_days
 from quant.research.panel import Bool, Float, Panel, carry
@@ -39,7 +39,7 @@ class PanelColumns(Mapping[str, Float]):
             "amount": lambda: self._since_first_bar(panel.amount),
             "adj_factor": lambda: panel.factor,
             "list_days": self._list_days,
-            "is_st": partial(self._flag, ST, unknown=STATUS_UNKNOWN),
+            "is_st": partial(self._flag, ST),
             "suspended": partial(self._flag, SUSPENDED),
         }
 
@@ -72,9 +72,9 @@ class PanelColumns(Mapping[str, Float]):
         values = np.asarray(getattr(self._panel, name))
         return np.where(values > 0, values / PRICE_SCALE, np.nan)
 
-    def _flag(self, bit: int, unknown: int = 0) -> Float:
-        values = self._since_first_bar(self._panel.has(bit).astype(np.float64))
-        return np.where(self._panel.has(unknown), np.nan, values) if unknown else values
+    def _flag(self, bit: int) -> Float:
+        """1 where the status is known to hold; an unknown status counts as not, and the plan says so."""
+        return self._since_first_bar(self._panel.has(bit).astype(np.float64))
 
     def _list_days(self) -> Float:
         """Sessions since listing, 1 on the first; NaN before it and where the listing date is unknown."""
@@ -87,7 +87,7 @@ class PanelColumns(Mapping[str, Float]):
 
 
 class FieldColumns(Mapping[str, Float]):
-    """The fields a Python strategy names, as in expressions: ``close`` is post-adjusted, ``raw_close`` as traded.
+    """What a Python strategy names, as in expressions: ``close`` is post-adjusted, ``raw_close`` as traded.
 
     ``volume`` is divided by the factor, ``raw_volume`` as traded; the other fields are the panel's columns.
     """

@@ -25,3 +25,4 @@ echo "setup: building the C++ core" >&2
 exec 9>.venv/.build.lock
 if command -v flock >/dev/null 2>&1; then flock 9; fi
 install --no-build-isolation --no-deps --force-reinstall -e .
+.venv/bin/python -m compileall -q quant core specs native warehouse research trading assets pipelines qcli

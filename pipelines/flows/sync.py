@@ -138,7 +138,8 @@ def plan_sync(desk: Workspace, request: SyncRequest, specs: DataSpecs) -> SyncPl
     from quant.warehouse.sync import plan_sync as plan_tables
 
     start, end = sync_range(request, specs)
-    return plan_tables(specs.pick(request.tables), specs.sources, Lake(desk.lake), start, end)
+    wanted = [t for t in specs.pick(request.tables) if request.tables or specs.is_offered(t)]
+    return plan_tables(wanted, specs.sources, Lake(desk.lake), start, end)
 
 
 def sync_range(request: SyncRequest, specs: DataSpecs) -> tuple[date, date]:
@@ -235,29 +236,24 @@ def outcome_of(reports: list[IngestReport]) -> tuple[TableOutcome, ...]:
 def table_status(desk: Workspace) -> list[TableStatus]:
     """Golden tables of the lake."""
     from quant.warehouse.catalog import DeltaCatalog
-    from quant.warehouse.lake import GOLDEN, Lake
+    from quant.warehouse.lake import Lake
 
     lake = Lake(desk.lake)
     catalog = DeltaCatalog(lake)
-    rows = []
-    for ref in lake.tables():
-        state = catalog.table(ref.table) if ref.layer == GOLDEN else None
-        if state is None:
-            continue
-        count = lake.count(ref.table, version=state.version)
-        rows.append(
-            TableStatus(
-                state.name,
-                ref.layer,
-                state.version,
-                count,
-                _text(state.start),
-                _text(state.end),
-                state.content_hash,
-                dict(state.facts),
-            )
+    states = [s for s in (catalog.table(name) for name in lake.tables()) if s is not None]
+    return [
+        TableStatus(
+            s.name,
+            "golden",
+            s.version,
+            lake.count(s.name, version=s.version),
+            _text(s.start),
+            _text(s.end),
+            s.content_hash,
+            dict(s.facts),
         )
-    return rows
+        for s in states
+    ]
 
 
 def collect_garbage(desk: Workspace, *, dry_run: bool) -> list[str]:

@@ -148,7 +148,7 @@ def test_columns_carry_the_close_and_are_unknown_before_the_first_bar(panel: Pan
     assert columns["close"][:, 0].tolist() == [10.01, 10.5, 11.0]
     assert np.isnan(columns["close"][0, 1]) and columns["close"][2, 1] == 5.0
     assert columns["volume"][1, 0] == 0.0
-    assert np.isnan(columns["is_st"][1, 1]) and columns["is_st"][0, 0] == 0.0
+    assert columns["is_st"][1, 1] == 0.0 and np.isnan(columns["is_st"][0, 1])
 
 
 def test_list_days_count_sessions_from_one(panel: Panel) -> None:
