@@ -2,13 +2,12 @@
 
 Every function takes simple returns of one period as float64 ``[T, N]`` (rows are sessions in time order,
 columns are series; ``[T]`` counts as one column). NaN means that no return is known for that row: the row is
-skipped, it is not a return of zero and does not count as a session. A result that is not defined (too few rows,
-no deviation, no drawdown) is NaN, never infinite. Conventions and their sources: ``docs/metrics.md``.
+skipped, it is not a return of zero and does not count as a session. A result that is not defined (too few
+rows, no deviation, no drawdown) is NaN, never infinite. Conventions and their sources: ``docs/metrics.md``.
 """
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from quant.core.errors import UsageError
+from quant.native.extension import native
 
 __all__ = [
     "PERFORMANCE",
@@ -30,11 +30,9 @@ __all__ = [
     "turnover",
 ]
 
-_native: Any = importlib.import_module("quant.native._native")
-
-PERFORMANCE: tuple[str, ...] = _native.PERFORMANCE_NAMES
-RELATIVE: tuple[str, ...] = _native.RELATIVE_NAMES
-TURNOVER: tuple[str, ...] = _native.TURNOVER_NAMES
+PERFORMANCE: tuple[str, ...] = native.PERFORMANCE_NAMES
+RELATIVE: tuple[str, ...] = native.RELATIVE_NAMES
+TURNOVER: tuple[str, ...] = native.TURNOVER_NAMES
 
 Floats = NDArray[np.float64]
 
@@ -52,14 +50,15 @@ def performance(
 
     ``periods`` are sessions a year, ``risk_free`` is a yearly rate spread arithmetically over the periods,
     ``tail`` the probability of value at risk. Rows of the drawdown are indices, -1 = the starting capital
-    (start) or never (trough, recovery). The result is the same for every ``threads`` and ``isa`` ("base", "avx2", "avx512").
+    (start) or never (trough, recovery). The result is the same for every ``threads`` and ``isa`` ("base",
+    "avx2", "avx512").
     """
     table = _table(returns)
     _check_terms(periods, risk_free)
     if not 0.0 < tail < 1.0:
         raise _refused("tail", "a probability between 0 and 1", tail)
     out = np.empty((len(PERFORMANCE), table.shape[1]))
-    _native.metrics_performance(table, periods, risk_free, tail, threads, isa, out)
+    native.metrics_performance(table, periods, risk_free, tail, threads, isa, out)
     return dict(zip(PERFORMANCE, out, strict=True))
 
 
@@ -67,7 +66,7 @@ def drawdowns(returns: ArrayLike, *, threads: int = 1, isa: str | None = None) -
     """Equity / running peak - 1, ``[T, N]``; uses rows <= t; the starting capital counts as a peak."""
     table = _table(returns)
     out = np.empty_like(table)
-    _native.metrics_drawdowns(table, threads, isa, out)
+    native.metrics_drawdowns(table, threads, isa, out)
     return out
 
 
@@ -89,7 +88,7 @@ def rolling_sharpe(
     if window < 2:
         raise _refused("window", "at least 2", window)
     out = np.empty_like(table)
-    _native.metrics_rolling_sharpe(table, window, periods, risk_free, threads, isa, out)
+    native.metrics_rolling_sharpe(table, window, periods, risk_free, threads, isa, out)
     return out
 
 
@@ -107,7 +106,7 @@ def compound(
     if not inside or (np.diff(first) <= 0).any():
         raise _refused("starts", f"increasing rows in [0, {len(table)})", first.tolist()[:5])
     out = np.empty((len(first), table.shape[1]))
-    _native.metrics_compound(table, first, threads, isa, out)
+    native.metrics_compound(table, first, threads, isa, out)
     return out
 
 
@@ -124,20 +123,20 @@ def relative(
     if line.shape != (len(table),):
         raise _refused("benchmark", f"one return for each of {len(table)} rows", line.shape)
     out = np.empty((len(RELATIVE), table.shape[1]))
-    _native.metrics_relative(table, line, periods, risk_free, out)
+    native.metrics_relative(table, line, periods, risk_free, out)
     return dict(zip(RELATIVE, out, strict=True))
 
 
 def turnover(traded: ArrayLike, *, periods: float = 252.0) -> dict[str, Floats]:
     """Summary of two-sided turnover ``[T, N]`` (value of buys and sells / net asset value), each ``[N]``.
 
-    ``annual`` is two-sided, ``annual_one_sided`` half of it; ``holding_periods`` = 2 / mean is the average life
-    of a position in sessions.
+    ``annual`` is two-sided, ``annual_one_sided`` half of it; ``holding_periods`` = 2 / mean is the average
+    life of a position in sessions.
     """
     table = _table(traded)
     _check_terms(periods, 0.0)
     out = np.empty((len(TURNOVER), table.shape[1]))
-    _native.metrics_turnover(table, periods, out)
+    native.metrics_turnover(table, periods, out)
     return dict(zip(TURNOVER, out, strict=True))
 
 

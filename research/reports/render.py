@@ -17,7 +17,7 @@ from quant.research.reports.cards import cards, groups, heat_map, yearly
 from quant.research.reports.charts import draw, hover_data
 from quant.research.reports.figures import charts
 from quant.research.reports.folder import RunFolder
-from quant.research.reports.metrics import compute_metrics
+from quant.research.reports.metrics import ROLLING_WINDOW, compute_metrics
 from quant.research.reports.words import LANGUAGES, vocabulary, word
 
 _FINGERPRINTS = ("spec_fingerprint", "plan_fingerprint", "state_hash", "rulebook_hash", "kernel_hash")
@@ -45,7 +45,10 @@ def view(run: RunFolder, lang: str, up: str) -> dict[str, Any]:
     """Everything the template shows."""
     figures = run.metrics or compute_metrics(run)
     drawn = charts(run, figures, lang)
-    searchable = (tables.blocked(run, lang), tables.trades(run, lang))
+    positions = tables.last_positions(run, lang)
+    searchable = [tables.blocked(run, lang), tables.trades(run, lang)]
+    if positions.total > tables.WHOLE:
+        searchable.append(positions)
     best, worst = tables.names(run, lang)
     return {
         "lang": lang,
@@ -57,12 +60,14 @@ def view(run: RunFolder, lang: str, up: str) -> dict[str, Any]:
         "charts": {chart.key: {"svg": draw(chart), "legend": _legend(chart)} for chart in drawn},
         "heat": heat_map(figures),
         "yearly": yearly(figures, lang),
+        "rolling_known": figures["sessions"] >= ROLLING_WINDOW,
+        "part_year": figures["sessions"] < figures["periods"],
         "has_benchmark": run.benchmark is not None,
         "best": best,
         "worst": worst,
         "reasons": tables.blocked_reasons(run, lang),
         "tables": {table.key: table for table in searchable},
-        "positions": tables.last_positions(run, lang),
+        "positions": positions,
         "assumptions": _assumptions(run, lang),
         "specs": run.specs,
         "receipt": _receipt(run),

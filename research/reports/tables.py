@@ -17,6 +17,7 @@ TRADES_CAP = 5000
 BLOCKED_CAP = 2000
 FIRST_PAGE = 20
 BEST_NAMES = 10
+WHOLE = 60  # a longer list of positions is paged
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +77,18 @@ def blocked(run: RunFolder, lang: str) -> Table:
         Column("reason"),
     )
     short = blocked_orders(run.orders)
-    known = run.names.select("code", "name").unique("code")
-    frame = (
-        short.drop("name", strict=False)
-        .reverse()
-        .head(BLOCKED_CAP)
-        .join(known, on="code", how="left", maintain_order="left")
-        .with_columns(_words("side", lang), _words("reason", lang, "reason_"))
+    frame = _named(short.reverse().head(BLOCKED_CAP), run).with_columns(
+        _words("side", lang), _words("reason", lang, "reason_")
     )
     return Table("blocked", columns, _rows(frame, columns, lang), len(short))
+
+
+def _named(orders: pl.DataFrame, run: RunFolder) -> pl.DataFrame:
+    """Orders with the name of each code: their own column, else that of names ever held."""
+    if "name" in orders.columns:
+        return orders
+    known = run.names.select("code", "name").unique("code")
+    return orders.join(known, on="code", how="left", maintain_order="left")
 
 
 def blocked_reasons(run: RunFolder, lang: str) -> list[tuple[str, str, float]]:

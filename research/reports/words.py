@@ -108,6 +108,14 @@ _PAGE = {
     "whole_year": ("Year", "全年"),
     "rolling_sharpe": ("Rolling Sharpe ratio", "滚动夏普比率"),
     "rolling_hint": ("63 sessions, annualised with 252.", "63 个交易日窗口，按 252 日年化。"),
+    "rolling_short": (
+        "The run has fewer than 63 sessions.",
+        "运行不足 63 个交易日，无滚动值。",
+    ),
+    "part_year": (
+        "Annual figures are extrapolated from less than a year.",
+        "不足一年，年化指标为外推值。",
+    ),
     "exposure": ("Exposure", "仓位"),
     "exposure_hint": ("Market value of positions over assets.", "持仓市值占净值比例。"),
     "turnover": ("Turnover a month", "月度换手"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -222,6 +224,30 @@ def test_flat_run_has_no_ratios_and_renders(tmp_path: Path) -> None:
     assert figures["sharpe"] is None and figures["calmar"] is None and figures["max_drawdown"] == 0.0
     assert ("Sharpe ratio", "—") in summary_table(figures)
     Outline(render(path).read_text(encoding="utf-8"))
+
+
+def test_long_list_of_positions_is_paged(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "positions" not in page_data(render(folder).read_text(encoding="utf-8"))["tables"]
+    monkeypatch.setattr("quant.research.reports.tables.WHOLE", 10)
+    page = render(folder).read_text(encoding="utf-8")
+    assert len(page_data(page)["tables"]["positions"]) == 25
+    Outline(page)
+
+
+def test_run_of_less_than_a_year_says_so(tmp_path: Path, outlines: dict[str, Outline]) -> None:
+    path = make_run(tmp_path / "run", sessions=60, trades=10)
+    text = " ".join(Outline(render(path).read_text(encoding="utf-8")).text)
+    assert "less than a year" in text and "fewer than 63 sessions" in text
+    assert "less than a year" not in " ".join(outlines["en"].text)
+
+
+def test_summary_needs_neither_polars_nor_the_core() -> None:
+    code = (
+        "import sys, quant.research.reports.summary; "
+        "print([m for m in ('polars', 'numpy', 'quant.native') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd="/")
+    assert done.stdout.strip() == "[]"
 
 
 def test_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
