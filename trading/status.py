@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from quant.core.errors import Location, StateConflict
 from quant.core.versions import JOURNAL_FORMAT
@@ -84,28 +84,7 @@ def read_status(folder: Path) -> SessionStatus:
         StateConflict: no session there, or a status of a newer format.
     """
     place = SessionFolder(folder)
-    where = Location(str(place.status))
-    try:
-        facts = json.loads(place.status.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StateConflict(
-            "session.missing",
-            "there is no such session",
-            found=folder.name,
-            hint="quant deploy --env paper starts one",
-        ) from None
-    except ValueError as error:
-        raise StateConflict(
-            "session.status", f"the status file cannot be read: {error}", where=where
-        ) from None
-    if facts.pop("format", 0) > JOURNAL_FORMAT:
-        raise StateConflict(
-            "session.newer",
-            "the session was written by a newer program",
-            where=where,
-            hint="install the version of quant that runs it",
-        )
-    status = _parse(facts)
+    status = _read(place)
     if status.alive and not place.lock().held_elsewhere():
         status = replace(status, state="crashed")
     halt = read_halt(place.control)
@@ -114,13 +93,33 @@ def read_status(folder: Path) -> SessionStatus:
     return status
 
 
-def _parse(facts: dict[str, Any]) -> SessionStatus:
-    known = {f.name for f in fields(SessionStatus)}
-    plain = {k: v for k, v in facts.items() if k in known}
-    plain["positions"] = tuple(HeldPosition(**p) for p in plain.get("positions", ()))
-    if plain["state"] not in get_args(State):
-        plain["state"] = "failed"
-    return SessionStatus(**plain)
+def _read(place: SessionFolder) -> SessionStatus:
+    where = Location(str(place.status))
+    try:
+        facts: dict[str, Any] = dict(json.loads(place.status.read_text(encoding="utf-8")))
+        if facts.pop("format", 0) <= JOURNAL_FORMAT:
+            facts["positions"] = tuple(HeldPosition(**p) for p in facts.get("positions", ()))
+            return SessionStatus(**facts)
+    except FileNotFoundError:
+        raise StateConflict(
+            "session.missing",
+            "there is no such session",
+            found=place.name,
+            hint="quant deploy --env paper starts one",
+        ) from None
+    except (ValueError, TypeError) as error:
+        raise StateConflict(
+            "session.status",
+            f"the status file cannot be read: {error}",
+            where=where,
+            hint="quant deploy --env paper resumes the session and writes it anew",
+        ) from error
+    raise StateConflict(
+        "session.newer",
+        "the session was written by a newer program",
+        where=where,
+        hint="install the version of quant that runs it",
+    )
 
 
 def own_pid() -> int:
