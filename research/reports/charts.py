@@ -60,8 +60,15 @@ class Axis:
     bottom: float
 
     def place(self, value: float) -> float:
-        low, high, at = (math.log(v) if self.log else v for v in (self.low, self.high, value))
-        return self.bottom - (at - low) / (high - low) * (self.bottom - self.top)
+        """Height of one value."""
+        return float(self.place_all(np.array([value]))[0])
+
+    def place_all(self, values: Floats) -> Floats:
+        """Heights of many values."""
+        low, high = (math.log(v) if self.log else v for v in (self.low, self.high))
+        at = np.log(values) if self.log else values
+        heights: Floats = self.bottom - (at - low) / (high - low) * (self.bottom - self.top)
+        return heights
 
 
 def draw(chart: Chart) -> Markup:
@@ -221,14 +228,17 @@ def _runs(values: Floats, width: int, axis: Axis) -> list[list[tuple[float, floa
     """Unbroken stretches as points, thinned to what a pixel column can show."""
     rows = len(values)
     usable = np.isfinite(values) & ((values > 0) | (not axis.log))
+    gaps = np.cumsum(~usable).tolist()
+    heights = axis.place_all(np.where(usable, values, axis.high)).tolist()
+    shown = usable.tolist()
     runs: list[list[tuple[float, float]]] = []
-    before = -2
+    before: int | None = None
     for row in _visible(values, usable, width - LEFT - RIGHT):
-        if not usable[row]:
+        if not shown[row]:
             continue
-        if before < 0 or not usable[before : row + 1].all():
+        if before is None or gaps[before] != gaps[row]:
             runs.append([])
-        runs[-1].append((_x(row, rows, width), axis.place(float(values[row]))))
+        runs[-1].append((_x(row, rows, width), heights[row]))
         before = row
     return runs
 
