@@ -13,8 +13,8 @@ from quant.core.market.calendar import calendar
 from quant.specs.compile.programs import factor_program, formula_program, where_programs
 from quant.specs.compose import PARTS, compose_one, lineage
 from quant.specs.document import Document, Marks
-from quant.specs.lint.sources import check_source
 from quant.specs.expr.program import Program
+from quant.specs.lint.sources import check_source
 from quant.specs.registry import Registry
 from quant.specs.resolution import find_code
 from quant.specs.schema import (

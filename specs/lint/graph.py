@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
 from quant.core.errors import SpecError
 from quant.core.hashing import decimal_text
@@ -61,7 +61,7 @@ def _weights(spec: ResolvedSpec) -> list[SpecError]:
                     expected=f"at most {_percent(limits.single_name)} a name (risk {spec.risk.name!r})",
                     found=f"top {how.top}",
                     hint=f"set construct.max_weight to {_percent(limits.single_name)}, or hold at least "
-                    f"{-(-invested // limits.single_name)} names",
+                    f"{(invested / limits.single_name).to_integral_value(ROUND_CEILING)} names",
                 )
             )
     if limits.cash_min is not None and limits.cash_min > how.cash_buffer:
