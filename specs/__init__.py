@@ -10,7 +10,7 @@ if not __name__.startswith("quant."):
 
 if TYPE_CHECKING:
     from quant.specs.diff import Change, diff_registries, diff_resolved
-    from quant.specs.lint import LintReport, LintWarning, lint_workspace
+    from quant.specs.lint import LintReport, LintWarning
     from quant.specs.reference import json_schema, reference_markdown
     from quant.specs.registry import Registry, load_workspace, read_workspace
     from quant.specs.resolution import ResolvedSpec, resolve, resolve_data
@@ -21,7 +21,6 @@ _WHERE = {
     "diff_resolved": "diff",
     "LintReport": "lint",
     "LintWarning": "lint",
-    "lint_workspace": "lint",
     "json_schema": "reference",
     "reference_markdown": "reference",
     "Registry": "registry",
@@ -41,7 +40,6 @@ __all__ = [
     "diff_registries",
     "diff_resolved",
     "json_schema",
-    "lint_workspace",
     "load_workspace",
     "read_workspace",
     "reference_markdown",

@@ -2,6 +2,6 @@
 
 from quant.specs.lint.documents import check
 from quant.specs.lint.graph import check_graph
-from quant.specs.lint.report import LintReport, LintWarning, lint_workspace
+from quant.specs.lint.report import LintReport, LintWarning, lint
 
-__all__ = ["LintReport", "LintWarning", "check", "check_graph", "lint_workspace"]
+__all__ = ["LintReport", "LintWarning", "check", "check_graph", "lint"]

@@ -49,7 +49,7 @@ class LintReport:
         }
 
 
-def lint_workspace(root: Path, extra: Iterable[Path] = ()) -> LintReport:
+def lint(root: Path, extra: Iterable[Path] = ()) -> LintReport:
     """Everything wrong with the specs of a workspace, the library's included; bad specs raise nothing."""
     registry, errors = read_workspace(root, extra)
     errors += check(registry)

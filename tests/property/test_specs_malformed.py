@@ -12,11 +12,11 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from spec_workspaces import FullCatalog, faults, write
 
 from quant.core.errors import SpecError, SpecErrors
 from quant.specs import load_workspace, read_workspace, resolve
 from quant.specs.compile import compile_backtest
-from spec_workspaces import FullCatalog, faults, write
 
 SECONDS = 2.0
 SOUND = {

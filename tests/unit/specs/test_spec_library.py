@@ -12,7 +12,7 @@ from spec_workspaces import BACKTEST, FullCatalog, load
 
 from quant.specs import (
     json_schema,
-    lint_workspace,
+    lint,
     load_workspace,
     read_workspace,
     reference_markdown,
@@ -20,6 +20,7 @@ from quant.specs import (
 )
 from quant.specs.compile import compile_backtest, compile_session
 from quant.specs.kinds import KINDS
+from quant.specs.lint import lint
 from quant.specs.lint.documents import check_document
 
 HEAVY = ("dagster", "polars", "chdb", "pandas", "pyarrow", "duckdb", "numpy", "hydra", "omegaconf")
@@ -68,7 +69,7 @@ def test_the_demo_of_the_clone_compiles(repository: Path) -> None:
 
 def test_the_template_is_a_sound_workspace(repository: Path, tmp_path: Path) -> None:
     shutil.copytree(repository / "specs/templates/ashare", tmp_path / "desk")
-    report = lint_workspace(tmp_path / "desk")
+    report = lint(tmp_path / "desk")
     assert report.errors == ()
     assert report.warnings == ()
     registry = load_workspace(tmp_path / "desk")
@@ -78,8 +79,8 @@ def test_the_template_is_a_sound_workspace(repository: Path, tmp_path: Path) -> 
 
 def test_linting_the_demo_imports_nothing_heavy(repository: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from quant.specs import lint_workspace\n"
-        f"report = lint_workspace(Path({str(repository)!r}))\n"
+        "import sys; from pathlib import Path; from quant.specs.lint import lint\n"
+        f"report = lint(Path({str(repository)!r}))\n"
         "assert not report.errors, report.errors\n"
         f"print([m for m in {HEAVY!r} if m in sys.modules])"
     )
@@ -91,11 +92,11 @@ def test_lint_collects_errors_and_warnings(tmp_path: Path) -> None:
     cost = "apiVersion: quant/v1\nkind: cost\nname: cn_stock\ncommission: {rate: 0.5%}\n"
     (tmp_path / "specs").mkdir()
     (tmp_path / "specs/cost.yaml").write_text(cost)
-    report = lint_workspace(tmp_path)
+    report = lint(tmp_path)
     assert [w.code for w in report.warnings] == ["lint.shadowed", "lint.commission"]
     assert report.as_dict()["errors"] == []
     (tmp_path / "specs/bad.yaml").write_text("kind: cost\n")
-    codes = [e.fault.code for e in lint_workspace(tmp_path).errors]
+    codes = [e.fault.code for e in lint(tmp_path).errors]
     assert codes == ["spec.missing_key", "spec.name"]
 
 
