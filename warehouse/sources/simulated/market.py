@@ -157,13 +157,15 @@ class Simulation:
         return self._market
 
     def _stacked(self) -> SimulatedMarket:
+        arrays = {name: np.stack(rows) for name, rows in self._rows.items()}
+        self._rows = {name: list(array) for name, array in arrays.items()}
         return SimulatedMarket(
             params=self._params,
             sessions=self._every[: self._done],
             roster=self._roster,
             distributions=tuple(self._companies.distributions),
             all_sessions=self._every,
-            **{name: np.stack(column) for name, column in self._rows.items()},
+            **arrays,
         )
 
     def _session(self, t: int, board: Ints, rates: Ints) -> dict[str, Row]:
