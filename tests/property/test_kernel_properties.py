@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from kernel_market import STAR, Stepped, board_rules, random_market, stock_fees
 
@@ -85,7 +85,6 @@ def check_fills(kernel: Kernel, market: Market, config: KernelConfig) -> None:
         assert (quantity[buys & star] >= 200).all(), "bought less than the board's minimum"
 
 
-@settings(max_examples=60)
 @given(seeds, configs, days)
 def test_nothing_breaks_the_book(seed: int, given_config: dict[str, Any], day: Days) -> None:
     """Conservation is checked inside the kernel at every session; here cash, shares, limits and lots."""
@@ -105,7 +104,6 @@ def test_nothing_breaks_the_book(seed: int, given_config: dict[str, Any], day: D
     assert len(loop.kernel.chain()) == T
 
 
-@settings(max_examples=30)
 @given(seeds, configs, days, st.integers(0, T - 1), st.sampled_from(list(Phase)))
 def test_a_restored_kernel_goes_on_with_the_same_chain(
     seed: int, given_config: dict[str, Any], day: Days, cut: int, phase: Phase
@@ -127,7 +125,6 @@ def test_a_restored_kernel_goes_on_with_the_same_chain(
     assert halves.kernel.snapshot() == whole.kernel.snapshot()
 
 
-@settings(max_examples=30)
 @given(seeds, configs, st.sampled_from(["equal", "score", "threshold"]), st.booleans(),
        st.sampled_from([None, 100_000_000]), st.sampled_from([None, 200_000_000]))
 def test_fused_equals_stepped(seed: int, given_config: dict[str, Any], method: Any, before_close: bool,
