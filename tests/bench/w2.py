@@ -2,11 +2,8 @@
 
 W2-parity runs the reference's own semantics (adjusted prices, unrounded fees, credit allowed) and must end at
 its equity; W2-real runs raw prices with events, T+1, limits, dated fees to the cent, and is checked against
-the slow twin on a smaller panel. One thread, load times apart. Usage::
-
-    python tests/bench/w2.py --data DIR [--n SYMBOLS] [--t DAYS] [--repeat 5] [--peers vectorbt]
-
-``DIR`` is made by ../shared/bench/gen.py; the reference is read from ../shared/bench.
+the slow twin on a smaller panel. One thread, load times apart. The data and the reference come from
+../shared/bench; QUANT_BENCH_DATA names a folder where gen.py has been before.
 """
 
 from __future__ import annotations
@@ -93,8 +90,8 @@ def events_of(close: Array, pre_close: Array) -> dict[str, Array]:
     tenths = np.where(ratio < 1.1, 0, np.floor((ratio - 1) * 10 + 1e-9)).astype("i8")
     cash = np.maximum(before * 100 - after * (10 + tenths) * 10, 0)
     return {"ex_index": (t + 1).astype("i4"), "pay_index": np.full(len(t), -1, "i4"),
-            "instrument": i.astype("i4"), "cash_per_share": cash.astype("i8"), "bonus_ratio": tenths * 10_000_000,
-            "inferred": np.ones(len(t), "u1")}  # fmt: skip
+            "instrument": i.astype("i4"), "cash_per_share": cash.astype("i8"),
+            "bonus_ratio": tenths * 10_000_000, "inferred": np.ones(len(t), "u1")}  # fmt: skip
 
 
 def real_case(data: Path, columns: Array, panel: dict[str, Any]) -> tuple[KernelConfig, Market]:
@@ -179,31 +176,36 @@ def measure(data: Path, symbols: int, sessions: int, repeat: int) -> dict[str, A
     }  # fmt: skip
 
 
-def vectorbt(data: Path, symbols: int, sessions: int) -> dict[str, Any]:
-    """The peer in its own virtual environment, made on demand under build/peers."""
-    home = ROOT / "build/peers/vectorbt"
-    python = home / "bin/python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
-        needs = ["vectorbt", "pyarrow", "psutil"]
-        subprocess.run([str(python), "-m", "pip", "install", "-q", *needs], check=True)
+def vectorbt(python: Path, data: Path, symbols: int, sessions: int) -> dict[str, Any]:
+    """The peer, in the virtual environment that the runner made."""
     command = [str(python), str(SHARED / "bench/w2_vectorbt.py"), "--data", str(data), "--repeat", "1",
                "--n", str(symbols), "--t", str(sessions)]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return dict(json.loads(printed.strip().splitlines()[-1]))
 
 
+def panel_in(data: Path) -> Path:
+    """``data``, generated once (about a minute, 900 MB) if it is not there."""
+    if not (data / "panel/close.npy").is_file():
+        script = SHARED / "bench/gen.py"
+        subprocess.run([sys.executable, str(script), "--data", str(data), "--only", "panel"], check=True)
+    return data
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="W2, ours beside NumPy")
-    parser.add_argument("--data", type=Path, required=True)
+    parser = argparse.ArgumentParser(description="W2, ours beside NumPy and, where PEERS_VENVS is set, vectorbt")
+    place = os.environ.get("QUANT_BENCH_DATA", str(ROOT / "build/bench"))
+    parser.add_argument("--data", type=Path, default=Path(place))
     parser.add_argument("--n", type=int, default=0, help="symbols, 0 = all")
     parser.add_argument("--t", type=int, default=0, help="days, 0 = all")
     parser.add_argument("--repeat", type=int, default=5)
-    parser.add_argument("--peers", default="")
     given = parser.parse_args()
-    result = measure(given.data, given.n, given.t, given.repeat)
-    if "vectorbt" in given.peers.split():
-        peer = vectorbt(given.data, given.n, given.t)
+    reference_module()
+    data = panel_in(given.data)
+    result = measure(data, given.n, given.t, given.repeat)
+    python = Path(os.environ.get("PEERS_VENVS", "/nowhere")) / "vbt/bin/python"
+    if python.exists():
+        peer = vectorbt(python, data, given.n, given.t)
         result["vectorbt"] = {key: peer[key] for key in ("seconds", "final_equity", "trades", "peer")}
         result["parity"]["times_faster_than_vectorbt"] = peer["seconds"] / result["parity"]["seconds"]
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
