@@ -12,6 +12,7 @@ with more data behind it is no torn tail but damage, and is refused.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import struct
@@ -21,7 +22,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
-from quant.core.errors import Location, StateConflict
+from quant.core.errors import Location, QuantError, StateConflict
 from quant.core.versions import JOURNAL_FORMAT
 from quant.native.batch import Batch, BatchKind
 from quant.trading.ports import Entry, Origin
@@ -74,9 +75,10 @@ class FileJournal:
         payload = _pack(inputs, origin, state)
         frame = _FRAME.pack(len(payload), zlib.crc32(payload)) + payload
         offset = self._file.tell()
-        if self._file.write(frame) != len(frame):
-            raise OSError(f"short write to {self._path}")
-        _sync(self._file)
+        with storing(self._path):
+            if self._file.write(frame) != len(frame):
+                raise OSError("a write was cut short")
+            _sync(self._file)
         self._offsets.append(offset)
         return len(self._offsets) - 1
 
@@ -127,6 +129,20 @@ class NoJournal:
 
     def replay(self, start: int = 0) -> Iterator[Entry]:  # noqa: ARG002
         yield from ()
+
+
+@contextlib.contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Writing a file of a session: a full or broken disk is an error with its fix."""
+    try:
+        yield
+    except OSError as error:
+        raise QuantError(
+            "session.storage",
+            f"the session cannot be kept: {error.strerror or error}",
+            where=Location(str(path)),
+            hint="make room or repair the disk, then run the session again: it goes on where it stopped",
+        ) from error
 
 
 def _pack(batch: Batch, origin: Origin, state: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -20,7 +21,7 @@ from quant.trading.market_data import MarketData
 from quant.trading.ports import Book, Journal, Ns, Ports, SessionPlan, Strategy
 from quant.trading.session import DayReport, OnClose, OnDay, SessionResult, run_session
 from quant.trading.snapshots import FileSnapshots
-from quant.trading.status import HeldPosition, SessionStatus, StatusFile, own_pid
+from quant.trading.status import HeldPosition, SessionStatus, State, StatusFile, own_pid
 from quant.trading.venues.simulated import SimulatedVenue
 from quant.trading.view import holdings
 
@@ -64,16 +65,13 @@ def run_paper(
         StateConflict: another process runs it, or its journal belongs to another plan, kernel or strategy.
         StrategyError: the user's strategy failed; the journal ends before its decision.
     """
-    place = SessionFolder(folder)
-    place.create()
-    with place.lock():
-        how = options or PaperOptions()
-        header = _header(plan, strategy)
-        journal = FileJournal(place.journal, header, data.market)
+    session = _Paper(plan, data, config, strategy, SessionFolder(folder), options or PaperOptions())
+    session.place.create()
+    with session.place.lock():
+        journal = FileJournal(session.place.journal, session.header, data.market)
         try:
-            _keep_plan(place.plan, plan)
-            ports = _ports(plan, data, config, strategy, place, journal, header, how)
-            return _watched(plan, ports, config, place, on_day)
+            session.keep_plan()
+            return session.run(session.ports(journal), on_day)
         finally:
             journal.close()
 
@@ -119,102 +117,101 @@ def simulated_venue(config: KernelConfig, data: MarketData, decide: str) -> Simu
     )
 
 
-def _header(plan: SessionPlan, strategy: Strategy) -> JournalHeader:
-    from quant.native.kernel import KERNEL_HASH
+@dataclass(frozen=True, slots=True)
+class _Paper:
+    """Everything one paper session is made of, and how it is put together."""
 
-    code = getattr(strategy, "fingerprint", "")
-    return JournalHeader(plan.fingerprint, KERNEL_HASH, str(code))
+    plan: StoredPlan
+    data: MarketData
+    config: KernelConfig
+    strategy: Strategy
+    place: SessionFolder
+    options: PaperOptions
 
+    @property
+    def header(self) -> JournalHeader:
+        from quant.native.kernel import KERNEL_HASH
 
-def _keep_plan(path: Path, plan: StoredPlan) -> None:
-    if not path.exists():
-        text = plan.to_json()
-        draft = path.with_suffix(".new")
-        draft.write_bytes(text if isinstance(text, bytes) else str(text).encode())
-        draft.replace(path)
-
-
-def _ports(
-    plan: SessionPlan,
-    data: MarketData,
-    config: KernelConfig,
-    strategy: Strategy,
-    place: SessionFolder,
-    journal: FileJournal,
-    header: JournalHeader,
-    how: PaperOptions,
-) -> Ports:
-    from quant.native.kernel import Kernel
-
-    market = data.market
-    return Ports(
-        clock=ReplayClock(market, how.rows, pace=how.pace),
-        feed=ReplayFeed(market, plan.decide),
-        venue=simulated_venue(config, data, plan.decide),
-        journal=journal,
-        strategy=strategy,
-        control=FileControl(place.control),
-        data=data,
-        snapshots=FileSnapshots(place.snapshot, header) if how.snapshot_every else None,
-        restore_kernel=lambda state: Kernel.restore(config, market, state),
-        snapshot_every=max(1, how.snapshot_every),
-    )
-
-
-def _watched(
-    plan: SessionPlan, ports: Ports, config: KernelConfig, place: SessionFolder, on_day: OnDay | None
-) -> SessionResult:
-    """Run the session and keep its status file, however it ends."""
-    from quant.native.kernel import Kernel
-
-    now = wall_time()
-    first = SessionStatus(
-        place.name, "starting", own_pid(), now, now, total=ports.data.market.T, plan=plan.fingerprint
-    )
-    status = StatusFile(place.status, first, wall_time)
-    try:
-        result = run_session(
-            plan, ports, Kernel(config, ports.data.market), on_close=_reporting(status, place, ports, on_day)
+        return JournalHeader(
+            self.plan.fingerprint, KERNEL_HASH, str(getattr(self.strategy, "fingerprint", ""))
         )
-    except QuantError as error:
-        status.write(state="failed", error=str(error))
-        raise
-    except KeyboardInterrupt:
-        status.write(state="stopped")
-        raise
-    except BaseException as error:
-        status.write(state="failed", error=f"{type(error).__name__}: {error}")
-        raise
-    status.write(state="finished", **_facts(result.kernel, ports.data, place), done=result.sessions)
-    return result
 
+    def keep_plan(self) -> None:
+        path = self.place.plan
+        if not path.exists():
+            text = self.plan.to_json()
+            draft = path.with_suffix(".new")
+            draft.write_bytes(text if isinstance(text, bytes) else str(text).encode())
+            draft.replace(path)
 
-def _reporting(status: StatusFile, place: SessionFolder, ports: Ports, on_day: OnDay | None) -> OnClose:
-    def report(day: DayReport, book: Book) -> None:
-        status.write(
-            state=day.state,
-            done=day.index + 1,
-            last_session=day.session.isoformat(),
-            orders=day.orders,
-            fills=day.fills,
-            **_facts(book, ports.data, place),
+    def ports(self, journal: FileJournal) -> Ports:
+        from quant.native.kernel import Kernel
+
+        market, every = self.data.market, self.options.snapshot_every
+        return Ports(
+            clock=ReplayClock(market, self.options.rows, pace=self.options.pace),
+            feed=ReplayFeed(market, self.plan.decide),
+            venue=simulated_venue(self.config, self.data, self.plan.decide),
+            journal=journal,
+            strategy=self.strategy,
+            control=FileControl(self.place.control),
+            data=self.data,
+            snapshots=FileSnapshots(self.place.snapshot, self.header) if every else None,
+            restore_kernel=lambda state: Kernel.restore(self.config, market, state),
+            snapshot_every=max(1, every),
         )
-        if on_day is not None:
-            on_day(day)
 
-    return report
+    def run(self, ports: Ports, on_day: OnDay | None) -> SessionResult:
+        """Run the session and keep its status file, however it ends."""
+        from quant.native.kernel import Kernel
+
+        now, total = wall_time(), self.data.market.T
+        first = SessionStatus(
+            self.place.name, "starting", own_pid(), now, now, total=total, plan=self.plan.fingerprint
+        )
+        status = StatusFile(self.place.status, first, wall_time)
+        kernel = Kernel(self.config, self.data.market)
+        try:
+            result = run_session(self.plan, ports, kernel, on_close=self._reporter(status, on_day))
+        except KeyboardInterrupt:
+            _last_words(status, "stopped")
+            raise
+        except BaseException as error:
+            _last_words(status, "failed", str(error) or type(error).__name__)
+            raise
+        status.write(state="finished", done=result.sessions, **self._facts(result.kernel))
+        return result
+
+    def _reporter(self, status: StatusFile, on_day: OnDay | None) -> OnClose:
+        def report(day: DayReport, book: Book) -> None:
+            status.write(
+                state=day.state,
+                done=day.index + 1,
+                last_session=day.session.isoformat(),
+                orders=day.orders,
+                fills=day.fills,
+                **self._facts(book),
+            )
+            if on_day is not None:
+                on_day(day)
+
+        return report
+
+    def _facts(self, book: Book) -> dict[str, Any]:
+        halt = read_halt(self.place.control)
+        held = holdings(book, self.data)
+        return {
+            "nav": book.nav / MONEY_SCALE,
+            "cash": book.cash / MONEY_SCALE,
+            "halted": book.halted,
+            "paused": book.paused,
+            "halt_reason": halt.reason if halt is not None else "risk limit" if book.halted else None,
+            "state_hash": book.state_hash(),
+            "positions": tuple(HeldPosition(p.code, p.quantity, p.sellable, p.value) for p in held),
+        }
 
 
-def _facts(book: Book, data: MarketData, place: SessionFolder) -> dict[str, Any]:
-    halt = read_halt(place.control)
-    return {
-        "nav": book.nav / MONEY_SCALE,
-        "cash": book.cash / MONEY_SCALE,
-        "halted": book.halted,
-        "paused": book.paused,
-        "halt_reason": halt.reason if halt is not None else "risk limit" if book.halted else None,
-        "state_hash": book.state_hash(),
-        "positions": tuple(
-            HeldPosition(p.code, p.quantity, p.sellable, p.value) for p in holdings(book, data)
-        ),
-    }
+def _last_words(status: StatusFile, state: State, error: str | None = None) -> None:
+    """The status of a session that ends badly; where even that cannot be written, the error itself tells."""
+    with contextlib.suppress(QuantError):
+        status.write(state=state, error=error)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from quant.core.versions import JOURNAL_FORMAT
-from quant.trading.journal import JournalHeader, sync_folder
+from quant.trading.journal import JournalHeader, storing, sync_folder
 from quant.trading.ports import Snapshot
 
 _MAGIC: Final = b"QSNP"
@@ -54,12 +54,13 @@ class FileSnapshots:
         text = json.dumps(facts | {"owner": self._header}, sort_keys=True).encode()
         body = b"".join([text, *parts])
         draft = self._path.with_suffix(".new")
-        with draft.open("wb") as file:
-            file.write(_HEAD.pack(_MAGIC, JOURNAL_FORMAT, len(text), zlib.crc32(body)) + body)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(self._path)
-        sync_folder(self._path.parent)
+        with storing(self._path):
+            with draft.open("wb") as file:
+                file.write(_HEAD.pack(_MAGIC, JOURNAL_FORMAT, len(text), zlib.crc32(body)) + body)
+                file.flush()
+                os.fsync(file.fileno())
+            draft.replace(self._path)
+            sync_folder(self._path.parent)
 
 
 class MemorySnapshots:

@@ -13,6 +13,7 @@ from quant.core.errors import Location, StateConflict
 from quant.core.versions import JOURNAL_FORMAT
 from quant.trading.control import read_halt
 from quant.trading.folder import SessionFolder
+from quant.trading.journal import storing
 
 State = Literal["starting", "running", "paused", "halted", "finished", "failed", "stopped", "crashed"]
 _ALIVE: Final = ("starting", "running", "paused", "halted")
@@ -71,8 +72,9 @@ class StatusFile:
         self.status = replace(self.status, updated=self._now(), **changes)
         draft = self._path.with_suffix(".new")
         facts = {"format": JOURNAL_FORMAT} | asdict(self.status)
-        draft.write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
-        draft.replace(self._path)
+        with storing(self._path):
+            draft.write_text(json.dumps(facts, ensure_ascii=False), encoding="utf-8")
+            draft.replace(self._path)
 
 
 def read_status(folder: Path) -> SessionStatus:

@@ -1,4 +1,4 @@
-"""Loads a user's strategy class from the workspace's ``strategies`` folder, by a declared ``module:Class``.
+"""Loads a user's strategy class from the workspace's strategies folder, by a declared ``module:Class``.
 
 The folder becomes a private package of its own, so its files import each other relatively
 (``from .signals import slope``) and neither ``sys.path`` nor the import name ``strategies`` is touched.
@@ -22,13 +22,15 @@ from quant.core.errors import Location
 from quant.trading.strategies.errors import StrategyLoadError, describe, place_in
 from quant.trading.strategies.python import PythonStrategy
 
-_ENTRY: Final = re.compile(r"strategies((?:\.[A-Za-z_][A-Za-z0-9_]*)+):([A-Za-z_][A-Za-z0-9_]*)")
-_FOLDER: Final = "strategies"
+_ENTRY: Final = re.compile(
+    r"([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z_][A-Za-z0-9_]*)+):([A-Za-z_][A-Za-z0-9_]*)"
+)
 
 
 def load_strategy(root: Path, entry: str, params: Mapping[str, Any] | None = None) -> PythonStrategy:
     """An instance of the class behind ``entry`` (``strategies.ma:DoubleMA``), made with ``params``.
 
+    The first part of the entry is the folder below ``root`` that its file lies in, at any depth.
     Every call loads the code anew. ``fingerprint`` of the result covers every file that was loaded.
 
     Raises:
@@ -42,8 +44,8 @@ def load_strategy(root: Path, entry: str, params: Mapping[str, Any] | None = Non
             expected="strategies.<module>:<Class>",
             found=entry,
         )
-    folder = (root / _FOLDER).resolve()
-    parts = match[1].lstrip(".").split(".")
+    folder = (root / match[1]).resolve()
+    parts = match[2].lstrip(".").split(".")
     file = folder.joinpath(*parts).with_suffix(".py")
     if not file.is_file() or not file.resolve().is_relative_to(folder):
         raise StrategyLoadError(
@@ -60,7 +62,7 @@ def load_strategy(root: Path, entry: str, params: Mapping[str, Any] | None = Non
             if name.startswith(f"{package}.") and getattr(m, "__file__", None)
         ]
     where = Location(file.relative_to(folder.parent).as_posix())
-    chosen = _class(module, match[2], where)
+    chosen = _class(module, match[3], where)
     instance = _instance(folder, chosen, dict(params or {}), where)
     return PythonStrategy(instance, folder=folder, fingerprint=_fingerprint(folder, sources))
 
@@ -94,11 +96,8 @@ def _load(folder: Path, name: str) -> ModuleType:
             return importlib.import_module(name)
     except (Exception, SystemExit) as error:
         wanted = error.name if isinstance(error, ModuleNotFoundError) else None
-        hint = (
-            "import a neighbour file with 'from .name import …'"
-            if (wanted or "").startswith(_FOLDER)
-            else None
-        )
+        neighbour = (wanted or "").split(".")[0] == folder.name
+        hint = "import a neighbour file with 'from .name import …'" if neighbour else None
         raise StrategyLoadError(
             "strategy.import",
             f"the strategy cannot be loaded: {describe(error)}",
@@ -156,16 +155,10 @@ def _line(chosen: type[Any], where: Location) -> Location:
 
 
 def _others(folder: Path) -> str:
-    names = (
-        sorted(p.relative_to(folder.parent).as_posix() for p in folder.rglob("*.py"))
-        if folder.is_dir()
-        else []
-    )
-    return (
-        f"the folder has {', '.join(names[:8])}"
-        if names
-        else "make the folder 'strategies' beside quant.toml"
-    )
+    if not folder.is_dir():
+        return f"make the folder {folder.name!r} beside quant.toml"
+    names = sorted(p.relative_to(folder.parent).as_posix() for p in folder.rglob("*.py"))
+    return f"the folder has {', '.join(names[:8])}" if names else "the folder is empty"
 
 
 def _fingerprint(folder: Path, sources: list[str | None]) -> str:

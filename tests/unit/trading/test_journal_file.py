@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from session_fakes import FakeMarket
 
-from quant.core.errors import StateConflict
+from quant.core.errors import QuantError, StateConflict
 from quant.native.batch import Batch, BatchKind, ControlKind, Phase
 from quant.trading.journal import FileJournal, JournalHeader, MemoryJournal
 from quant.trading.ports import Origin
@@ -114,3 +114,21 @@ def test_the_memory_journal_gives_the_same_entries() -> None:
     journal.append(intents(4), origin=Origin.REACTION, state=b"{}")
     assert [(e.index, e.origin, e.state) for e in journal.replay(1)] == [(1, Origin.REACTION, b"{}")]
     assert next(journal.replay()).batch.note == "why"
+
+
+def test_a_full_disk_is_an_error_with_its_fix_and_leaves_whole_frames(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = opened(tmp_path / "j")
+    journal.append(intents(1))
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(QuantError) as caught:
+        journal.append(intents(2))
+    monkeypatch.undo()
+    assert caught.value.fault.code == "session.storage"
+    assert "No space left" in caught.value.fault.message
+    assert len(opened(tmp_path / "j")) >= 1
