@@ -12,7 +12,8 @@ using u64 = unsigned long long;
 
 constexpr double kNan = __builtin_nan("");
 constexpr double kInf = __builtin_inf();
-constexpr size_t kStrip = 32;  // columns whose accumulators stay in registers
+constexpr size_t kStrip = 32;  // columns of one strip; with fewer, compilers give up vectors
+constexpr size_t kPairStrip = 16;
 
 inline bool valid(double x) { return x == x; }
 inline double either(bool condition, double x, double y) { return condition ? x : y; }
@@ -321,10 +322,9 @@ void corr_strip(double* out, const double* const* xs, const double* const* ys, s
 
 void corr(double* out, const double* const* xs, const double* const* ys, size_t count, size_t least,
           size_t at, size_t n) {
-  constexpr size_t kPair = 16;
   const double enough = static_cast<double>(least);
   size_t i = 0;
-  for (; i + kPair <= n; i += kPair) corr_strip<kPair>(out + i, xs, ys, count, enough, at + i);
+  for (; i + kPairStrip <= n; i += kPairStrip) corr_strip<kPairStrip>(out + i, xs, ys, count, enough, at + i);
   for (; i < n; ++i) corr_strip<1>(out + i, xs, ys, count, enough, at + i);
 }
 

@@ -145,10 +145,14 @@ def test_hostile_texts_end_quickly(text: str) -> None:
     assert time.perf_counter() - begin < 2.0
 
 
-WORDS = "$close $open x Mean Ref CSRank If ( ) , + - * / ** < == = and or not 1 2.5 -1 ; # 5".split() + ["\n"]
+WORDS = "$close $open x Mean Ref CSRank If ( ) , + - * / ** < == = and or not 1 2.5 -1 ; # 5"
 
 
-@given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(WORDS), max_size=30).map(" ".join)))
+@given(
+    st.one_of(
+        st.text(max_size=60), st.lists(st.sampled_from([*WORDS.split(), "\n"]), max_size=30).map(" ".join)
+    )
+)
 def test_any_text_compiles_or_is_refused_with_a_place(text: str) -> None:
     try:
         program = compile_expression(text, origin=ORIGIN)
