@@ -132,9 +132,7 @@ class _Paper:
     def header(self) -> JournalHeader:
         from quant.native.kernel import KERNEL_HASH
 
-        return JournalHeader(
-            self.plan.fingerprint, KERNEL_HASH, str(getattr(self.strategy, "fingerprint", ""))
-        )
+        return JournalHeader(self.plan.fingerprint, KERNEL_HASH, self.strategy.fingerprint)
 
     def keep_plan(self) -> None:
         path = self.place.plan

@@ -128,6 +128,8 @@ class Strategy(Protocol):
 
     reacts: bool
     """Whether ``on_events`` does anything."""
+    fingerprint: str
+    """Hash of its code, so that a journal is not continued by another; empty when a spec says it all."""
 
     def on_events(self, view: View, events: Batch) -> Batch:
         """Intents in answer to order reports."""

@@ -46,6 +46,7 @@ class DeclarativeStrategy:
     """Has no state of its own: what it decides follows from the scores and the book."""
 
     reacts = False
+    fingerprint = ""
 
     def __init__(self, plan: ConstructConfig, source: ScoreSource) -> None:
         self._plan, self._source = plan, source

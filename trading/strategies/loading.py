@@ -22,9 +22,7 @@ from quant.core.errors import Location
 from quant.trading.strategies.errors import StrategyLoadError, describe, place_in
 from quant.trading.strategies.python import PythonStrategy
 
-_ENTRY: Final = re.compile(
-    r"([A-Za-z_][A-Za-z0-9_]*)((?:\.[A-Za-z_][A-Za-z0-9_]*)+):([A-Za-z_][A-Za-z0-9_]*)"
-)
+_ENTRY: Final = re.compile(r"([^\W\d]\w*)((?:\.[^\W\d]\w*)+):([^\W\d]\w*)", re.ASCII)
 
 
 def load_strategy(root: Path, entry: str, params: Mapping[str, Any] | None = None) -> PythonStrategy:
