@@ -189,6 +189,7 @@ def _orders(axis: _Axis, kernel: Kernel) -> pl.DataFrame:
             "order_id": orders["order_id"],
             "session": axis.session(orders["row"]),
             "code": axis.code(orders["instrument"]),
+            "name": axis.name(orders["instrument"]),
             "side": pl.Series(_side(orders["side"]), dtype=pl.String),
             "quantity": orders["quantity"],
             "filled": orders["filled"],

@@ -41,18 +41,23 @@ def build() -> typer.Typer:
 
     @app.callback()
     def root(
-        version: Annotated[
-            bool, typer.Option("--version", help="Print the version and exit.", is_eager=True)
+        _version: Annotated[
+            bool,
+            typer.Option("--version", help="Print the version and exit.", is_eager=True, callback=_version),
         ] = False,
     ) -> None:
-        if version:
-            import quant
-
-            typer.echo(quant.__version__)
-            raise typer.Exit(0)
+        return None
 
     commands.register(app)
     return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import quant
+
+        typer.echo(quant.__version__)
+        raise typer.Exit(0)
 
 
 def run(argv: Sequence[str]) -> int:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from quant.pipelines.workspace import Workspace
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 SOAK = os.environ.get("QUANT_SOAK") == "1"
@@ -47,3 +51,67 @@ def shared() -> Callable[[str], Path]:
 @pytest.fixture(scope="session")
 def repository() -> Path:
     return REPOSITORY
+
+
+SMALL_PROJECT = """
+apiVersion = "quant/v1"
+kind = "project"
+name = "small"
+format = 1
+[defaults]
+profile = "demo"
+backtest = "momentum"
+deployment = "momentum_paper"
+[profiles.demo]
+sources = ["small"]
+from = "2021-01-04"
+to = "2022-12-30"
+"""
+SMALL_SPECS = """
+apiVersion: quant/v1
+kind: source
+name: small
+provider: simulated
+license: synthetic
+params: {seed: 11, instruments: 60, start: 2020-06-01}
+---
+apiVersion: quant/v1
+kind: backtest
+name: momentum
+use: {strategy: momentum_topn, universe: all_listed, cost: cn_stock, risk: default}
+range: [2021-06-01, 2022-12-30]
+cash: 10_000_000
+params: {n: strategy.construct.top}
+---
+apiVersion: quant/v1
+kind: deployment
+name: momentum_paper
+use: {strategy: momentum_topn, universe: all_listed, cost: cn_stock, risk: default}
+env:
+  paper: {broker: paper, feed: replay, from: 2022-07-01, to: 2022-12-30, cash: 10_000_000}
+"""
+
+
+def write_small_workspace(root: Path) -> Path:
+    """A workspace over a small simulated market: two years, sixty names."""
+    (root / "specs").mkdir(parents=True)
+    (root / "strategies").mkdir()
+    (root / "quant.toml").write_text(SMALL_PROJECT, encoding="utf-8")
+    (root / "specs" / "small.yaml").write_text(SMALL_SPECS, encoding="utf-8")
+    return root
+
+
+@pytest.fixture(scope="session")
+def small_desk(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """The small workspace with its tables synced (without Dagster); tests add runs, never change tables."""
+    from quant.pipelines.flows.sync import SyncRequest, plan_sync
+    from quant.pipelines.sources import data_specs
+    from quant.pipelines.workspace import Workspace
+    from quant.warehouse.lake import Lake
+    from quant.warehouse.sync import sync
+
+    desk = Workspace.find(write_small_workspace(tmp_path_factory.mktemp("desk") / "small"))
+    plan = plan_sync(desk, SyncRequest(), data_specs(desk))
+    for _ in sync(plan, Lake(desk.lake), run="fixture"):
+        pass
+    return desk

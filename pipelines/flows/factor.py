@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import polars as pl
 
-from quant.core.errors import CheckFailed, Location
+from quant.core.errors import CheckFailed, SpecErrors
 from quant.core.market.calendar import calendar
 from quant.core.market.instrument import LISTED
 from quant.native.factor import evaluate
@@ -23,28 +23,22 @@ def factor_values(
     desk: Workspace, name: str, *, start: date | None = None, end: date | None = None
 ) -> pl.DataFrame:
     """``session, code, value`` of a factor of the workspace, lookback loaded before ``start``."""
-    from quant.specs import load_workspace
-    from quant.specs.expr import compile_expression
+    from quant.specs.compile.programs import factor_program
+    from quant.specs.registry import load_workspace
     from quant.specs.schema import FactorSpec
     from quant.specs.validate import validate
     from quant.warehouse.catalog import DeltaCatalog
     from quant.warehouse.lake import Lake
 
     document = load_workspace(desk.root).get("factor", name)
-    spec, _ = validate("factor", document.tree, document.marks)
-    assert isinstance(spec, FactorSpec)
+    spec, faults = validate("factor", document.tree, document.marks)
+    if not isinstance(spec, FactorSpec):
+        raise SpecErrors(faults)
     lake = Lake(desk.lake)
     state = DeltaCatalog(lake).table("bars_1d")
     if state is None:
         raise CheckFailed("data.missing", "the lake has no bars yet", hint="quant data sync bars_1d")
-    where = document.marks.value(("expr",))
-    program = compile_expression(
-        spec.expr,
-        origin=Location(where.file, where.line, where.column),
-        price=spec.price,
-        available={},
-        decide="after_close",
-    )
+    program = factor_program(spec, document.marks, "after_close")
     dates = calendar("XSHG")
     first, last = max(start or state.start, state.start), min(end or state.end, state.end)
     begin = max(dates.offset(first, -program.lookback) if program.lookback else first, dates.first)

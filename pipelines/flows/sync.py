@@ -7,16 +7,19 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
-from quant.core.errors import UsageError
+from quant.core.errors import CheckFailed, Fault, QuantError, UsageError
 from quant.core.market.calendar import calendar
 from quant.core.time import parse_date, to_datetime, utc_now
 from quant.pipelines.sources import DataSpecs, data_specs
 
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
+    from quant.warehouse.lake import Lake
     from quant.warehouse.sync import IngestReport, SyncItem, SyncPlan
 
 CLOSE_KNOWN_HOUR = 18
+SEVERITY = (1, 6, 5, 3, 4)
+"""Exit codes, the most severe for the user first."""
 
 
 class Progress(Protocol):
@@ -91,11 +94,28 @@ class CheckOutcome:
 
 
 @dataclass(frozen=True, slots=True)
+class TableFailure:
+    """Why an interval of a table could not be stored."""
+
+    table: str
+    exit_code: int
+    fault: Fault
+
+    @classmethod
+    def of(cls, table: str, error: QuantError) -> TableFailure:
+        return cls(table, error.exit_code, error.fault)
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"table": self.table, **self.fault.as_dict()}
+
+
+@dataclass(frozen=True, slots=True)
 class SyncOutcome:
-    """Everything a sync did; ``ok`` is False when a check of severity error failed."""
+    """Everything a sync did; ``ok`` is False when a table failed or a check of severity error did."""
 
     tables: tuple[TableOutcome, ...]
     checks: tuple[CheckOutcome, ...] = field(default=())
+    failures: tuple[TableFailure, ...] = field(default=())
 
     @property
     def failed_checks(self) -> tuple[CheckOutcome, ...]:
@@ -107,13 +127,22 @@ class SyncOutcome:
 
     @property
     def ok(self) -> bool:
-        return all(c.passed or c.severity != "error" for c in self.checks)
+        return not self.exit_code
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the most severe thing that happened; 0 when all went well."""
+        codes = {f.exit_code for f in self.failures}
+        if any(not c.passed and c.severity == "error" for c in self.checks):
+            codes.add(CheckFailed.exit_code)
+        return next((code for code in SEVERITY if code in codes), max(codes, default=0))
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "ok": self.ok,
             "tables": [asdict(t) for t in self.tables],
             "checks": [asdict(c) for c in self.checks],
+            "failures": [f.as_dict() for f in self.failures],
         }
 
 
@@ -132,14 +161,16 @@ class TableStatus:
         return asdict(self)
 
 
-def plan_sync(desk: Workspace, request: SyncRequest, specs: DataSpecs) -> SyncPlan:
+def plan_sync(
+    desk: Workspace, request: SyncRequest, specs: DataSpecs, *, lake: Lake | None = None
+) -> SyncPlan:
     """The missing intervals of the request."""
     from quant.warehouse.lake import Lake
     from quant.warehouse.sync import plan_sync as plan_tables
 
     start, end = sync_range(request, specs)
     wanted = [t for t in specs.pick(request.tables) if request.tables or specs.is_offered(t)]
-    return plan_tables(wanted, specs.sources, Lake(desk.lake), start, end)
+    return plan_tables(wanted, specs.sources, lake or Lake(desk.lake), start, end)
 
 
 def sync_range(request: SyncRequest, specs: DataSpecs) -> tuple[date, date]:
@@ -195,17 +226,23 @@ def plan(desk: Workspace, request: SyncRequest) -> SyncPreview:
 
 
 def sync(desk: Workspace, request: SyncRequest, *, progress: Progress | None = None) -> SyncOutcome:
-    """Bring tables up to date; materialises the Dagster assets of what was missing."""
+    """Bring tables up to date; materialises the Dagster assets of what was missing.
+
+    Raises StateConflict ``workspace.locked`` while another sync is running, from wherever it was started.
+    """
+    from quant.warehouse.lake import Lake
+
     report = progress or Quiet()
     report("plan")
-    specs = data_specs(desk)
-    planned = plan_sync(desk, request, specs)
-    if not planned.items:
-        return SyncOutcome(())
-    report("start dagster")
-    from quant.pipelines.dagster import materialize_plan
+    specs, lake = data_specs(desk), Lake(desk.lake)
+    with lake.lock.hold("quant data sync"):
+        planned = plan_sync(desk, request, specs, lake=lake)
+        if not planned.items:
+            return SyncOutcome(())
+        report("start dagster")
+        from quant.pipelines.dagster import materialize_plan
 
-    return materialize_plan(desk, specs, planned, progress=report)
+        return materialize_plan(desk, specs, planned, lake=lake, progress=report)
 
 
 def outcome_of(reports: list[IngestReport]) -> tuple[TableOutcome, ...]:

@@ -34,6 +34,8 @@ def deploy(
     json_output: JsonOption = False,
 ) -> None:
     """Run the paper session of a deployment day by day over a replayed range; resumes after a crash."""
+    from dataclasses import asdict
+
     from quant.pipelines.flows import session as flow
     from quant.qcli.render.sessions import live_view, print_detached, print_session
     from quant.qcli.screen import print_json
@@ -42,7 +44,7 @@ def deploy(
     request = flow.SessionRequest(spec=spec, env=env, start=start, end=end, fresh=fresh)
     if detach:
         status = flow.detach(desk, request)
-        print_json(status.as_dict()) if json_output else print_detached(status)
+        print_json(asdict(status)) if json_output else print_detached(status)
         return
     with live_view(quiet=json_output) as view:
         result = flow.deploy(desk, request, on_day=view)

@@ -26,6 +26,8 @@ def status(
     json_output: JsonOption = False,
 ) -> None:
     """State, progress, net asset value, positions of a session."""
+    from dataclasses import asdict
+
     from quant.pipelines.flows.session import session_status
     from quant.qcli.render.sessions import print_status, watch_status
     from quant.qcli.screen import print_json
@@ -35,7 +37,7 @@ def status(
         watch_status(lambda: session_status(desk, session))
         return
     shown = session_status(desk, session)
-    print_json(shown.as_dict()) if json_output else print_status(shown)
+    print_json(asdict(shown)) if json_output else print_status(shown)
 
 
 def _control(

@@ -1,4 +1,4 @@
-"""How long the command line takes to answer, with bare Python beside it: the best of several fresh processes."""
+"""How long the command line takes to answer, bare Python beside it: the best of several fresh processes."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 W2-parity runs the reference's own semantics (adjusted prices, unrounded fees, credit allowed) and must end at
 its equity; W2-real runs raw prices with events, T+1, limits, dated fees to the cent, and is checked against
 the slow twin on a smaller panel. One thread, load times apart. The data and the reference come from
-../shared/bench; QUANT_BENCH_DATA names a folder where gen.py has been before.
+../shared/bench; BENCH_DATA names a folder where gen.py has been before.
 """
 
 from __future__ import annotations
@@ -192,9 +192,9 @@ def panel_in(data: Path) -> Path:
     return data
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="W2, ours beside NumPy and, where PEERS_VENVS is set, vectorbt")
-    place = os.environ.get("QUANT_BENCH_DATA", str(ROOT / "build/bench"))
+def main() -> int:
+    parser = argparse.ArgumentParser(description="W2: ours, NumPy, and vectorbt where it is installed")
+    place = os.environ.get("BENCH_DATA", str(ROOT / "build/bench"))
     parser.add_argument("--data", type=Path, default=Path(place))
     parser.add_argument("--n", type=int, default=0, help="symbols, 0 = all")
     parser.add_argument("--t", type=int, default=0, help="days, 0 = all")
@@ -209,7 +209,9 @@ def main() -> None:
         result["vectorbt"] = {key: peer[key] for key in ("seconds", "final_equity", "trades", "peer")}
         result["parity"]["times_faster_than_vectorbt"] = peer["seconds"] / result["parity"]["seconds"]
     sys.stdout.write(json.dumps(result, indent=2) + "\n")
+    agrees = result["parity"]["worst_relative_error"] < 1e-6 and result["real"]["equals_twin_60x250"]
+    return 0 if agrees else 1
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

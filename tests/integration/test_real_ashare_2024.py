@@ -1,8 +1,8 @@
 """A real market through the whole path, and its numbers a second time by other means.
 
 The second computation reads the vendor files with the csv module and keeps books in Decimal; it shares no
-code with the product but the published rules it restates: 10 % limits rounded half up, lots of 100, fees to the
-cent, distributions inferred from the reference price. (T+1 never binds: one decision a month.)
+code with the product but the published rules it restates: 10 % limits rounded half up, lots of 100, fees
+to the cent, distributions inferred from the reference price. (T+1 never binds: one decision a month.)
 """
 
 from __future__ import annotations

@@ -1,0 +1,107 @@
+"""The workspace's Dagster instance: its home, its storage, and runs that a kill left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import dagster as dg
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from quant.core.errors import StateConflict
+from quant.warehouse.files import write_atomic
+from quant.warehouse.lock import WriterLock
+
+if TYPE_CHECKING:
+    from quant.pipelines.workspace import Workspace
+
+ORIGIN: Final = "quant/origin"
+COMMAND_LINE: Final = "command line"
+EVENT_BATCH: Final = "50"
+_UNFINISHED: Final = (
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+)
+_KEEP_TICKS_DAYS: Final = {"skipped": 7, "started": 7, "success": 90, "failure": 90}
+
+
+def settings(home: Path) -> dict[str, Any]:
+    """dagster.yaml: SQLite below ``home``, one event log for all runs (a file for each run costs ten times the
+    commits), one run at a time because the lake has one writer, nothing sent anywhere.
+    """
+    return {
+        "telemetry": {"enabled": False},
+        "nux": {"enabled": False},
+        "run_storage": _sqlite("runs", "SqliteRunStorage", home / "runs"),
+        "event_log_storage": _sqlite("event_log", "ConsolidatedSqliteEventLogStorage", home / "events"),
+        "schedule_storage": _sqlite("schedules", "SqliteScheduleStorage", home / "schedules"),
+        "compute_logs": {
+            "module": "dagster._core.storage.noop_compute_log_manager",
+            "class": "NoOpComputeLogManager",
+        },
+        "concurrency": {"runs": {"max_concurrent_runs": 1}},
+        "retention": {name: {"purge_after_days": _KEEP_TICKS_DAYS} for name in ("schedule", "sensor")},
+    }
+
+
+def _sqlite(part: str, name: str, folder: Path) -> dict[str, Any]:
+    return {"module": f"dagster._core.storage.{part}", "class": name, "config": {"base_dir": str(folder)}}
+
+
+def open_instance(desk: Workspace) -> dg.DagsterInstance:
+    """The persistent instance of a workspace; made when it does not exist."""
+    home = desk.dagster_home
+    home.mkdir(parents=True, exist_ok=True)
+    file, text = home / "dagster.yaml", json.dumps(settings(home), indent=1) + "\n"  # JSON is YAML
+    if not file.is_file() or file.read_text(encoding="utf-8") != text:
+        write_atomic(file, text.encode())
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH)
+    _commit_without_waiting()
+    return dg.DagsterInstance.from_config(str(home))
+
+
+def _commit_without_waiting() -> None:
+    """A crash of the machine may cost the last events, never the database: the lake is the truth, and waiting
+    for the disk at each of a run's hundred commits costs seconds.
+    """
+    if not event.contains(Engine, "connect", _relaxed):
+        event.listen(Engine, "connect", _relaxed)
+
+
+def _relaxed(connection: object, _record: object) -> None:
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def server_lock(desk: Workspace) -> WriterLock:
+    """Held while the UI of a workspace is served."""
+    return WriterLock(desk.dagster_home / "server.lock")
+
+
+def fail_orphans(instance: dg.DagsterInstance, *, command_line: bool, served: bool) -> list[str]:
+    """Mark unfinished runs as failed whose process is gone; their ids.
+
+    The caller knows that they are: whoever holds the writer lock knows it of ``command_line`` runs, whoever
+    holds the server lock of runs that the UI ``served``.
+    """
+    failed = []
+    for run in instance.get_runs(filters=dg.RunsFilter(statuses=list(_UNFINISHED))):
+        ours = run.tags.get(ORIGIN) == COMMAND_LINE
+        if command_line if ours else served:
+            instance.report_run_failed(run, message="Its process ended before the run did.")
+            failed.append(run.run_id)
+    return failed
+
+
+def nobody_serves(desk: Workspace) -> bool:
+    """Whether no UI of this workspace is running now."""
+    try:
+        with server_lock(desk).hold("look"):
+            return True
+    except StateConflict:
+        return False

@@ -1,0 +1,77 @@
+"""Definitions of a workspace: the same for the command line, the webserver and the daemon."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from quant.assets import Observer, Unobserved, Warehouse, Years, build_assets, declare
+from quant.core.market.calendar import calendar
+from quant.pipelines.actor import current_actor
+from quant.pipelines.dagster.jobs import group_jobs
+from quant.pipelines.dagster.schedules import daily_schedules
+from quant.pipelines.flows.sync import SyncRequest, sync_range
+from quant.warehouse.coverage import Interval
+from quant.warehouse.lake import Lake
+
+if TYPE_CHECKING:
+    from quant.pipelines.sources import DataSpecs
+    from quant.pipelines.workspace import Workspace
+    from quant.warehouse.sync import SyncPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """One sync of the command line: what it stores, and who is told."""
+
+    planned: SyncPlan
+    observer: Observer = field(default_factory=Unobserved)
+
+
+def build_definitions(
+    desk: Workspace, specs: DataSpecs, *, lake: Lake | None = None, execution: Execution | None = None
+) -> dg.Definitions:
+    """Assets, checks, jobs and schedules of a workspace under its profile.
+
+    With an ``execution`` runs store its planned items; without one each run plans for its own partitions.
+    """
+    store = lake or Lake(desk.lake)
+    tables = declare(specs.tables, specs.sources, specs.table_specs, specs.source_specs)
+    warehouse = Warehouse(
+        lake=store,
+        sources=specs.sources,
+        span=lambda: Interval(*sync_range(SyncRequest(), specs)),
+        actor=_actor(desk, served=execution is None),
+        commit=current_actor(desk.root).commit,
+        planned=execution.planned.by_table() if execution else None,
+        observer=execution.observer if execution else Unobserved(),
+    )
+    jobs = group_jobs(tables)
+    return dg.Definitions(
+        assets=build_assets(tables, partition_years(specs, store, execution)),
+        jobs=jobs,
+        schedules=daily_schedules(tables, warehouse),
+        resources={"warehouse": warehouse},
+        executor=dg.in_process_executor,
+    )
+
+
+def partition_years(specs: DataSpecs, lake: Lake, execution: Execution | None) -> Years:
+    """The profile's years, widened by what is stored and by what is about to be."""
+    first, last = sync_range(SyncRequest(), specs)
+    log = lake.read("sync_log", columns=["start", "end"])
+    days = [log["start"].min(), log["end"].max()] if log.height else []
+    if execution:
+        days += [execution.planned.start, execution.planned.end]
+    known = calendar("XSHG")
+    inside = [day for day in days if isinstance(day, date) and known.first <= day <= known.last]
+    return Years(first.year, last.year if specs.end else None).including(inside)
+
+
+def _actor(desk: Workspace, *, served: bool) -> Mapping[str, str]:
+    found = {key: value for key, value in current_actor(desk.root).as_dict().items() if value is not None}
+    return {**found, "command": "quant ui"} if served else found

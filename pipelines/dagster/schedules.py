@@ -1,0 +1,101 @@
+"""Daily schedules: one for each market and time of day that the specs name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import dagster as dg
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+)
+
+from quant.assets import DeclaredTable, Warehouse, golden_key, vendor_key
+from quant.core.market.calendar import calendar
+from quant.warehouse.sync import SyncItem, plan_sync
+
+TIMEZONE: Final = "Asia/Shanghai"
+JOB: Final = "sync_scheduled"
+
+
+def daily_schedules(tables: Sequence[DeclaredTable], warehouse: Warehouse) -> list[Any]:
+    """Schedules, stopped until someone starts them in the UI. On a session's evening each asks for one run a
+    table, of the years that lack something; on other days it skips.
+    """
+    times: dict[tuple[str, str], list[DeclaredTable]] = {}
+    for table in tables:
+        if table.cron:
+            times.setdefault((table.market, table.cron), []).append(table)
+    return [_schedule(market, cron, mine, warehouse) for (market, cron), mine in times.items()]
+
+
+def schedule_name(market: str, cron: str) -> str:
+    """``xshg_1800`` for 18:00; the fields themselves where the minute or hour is not one number."""
+    minute, hour = cron.split()[:2]
+    if minute.isdigit() and hour.isdigit():
+        return f"{market.lower()}_{int(hour):02d}{int(minute):02d}"
+    return f"{market.lower()}_" + "".join(c if c.isalnum() else "_" for c in cron)
+
+
+def _schedule(
+    market: str, cron: str, tables: Sequence[DeclaredTable], warehouse: Warehouse
+) -> dg.ScheduleDefinition:
+    name = schedule_name(market, cron)
+    keys = [key for table in tables for key in asset_keys(table)]
+
+    def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        moment = context.scheduled_execution_time
+        yield from _requests(moment, market, tables, warehouse)
+
+    return dg.ScheduleDefinition(
+        name=name,
+        cron_schedule=cron,
+        execution_timezone=TIMEZONE,
+        job=dg.define_asset_job(f"{name}_tables", selection=dg.AssetSelection.assets(*keys)),
+        execution_fn=evaluate,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        description=f"{', '.join(t.name for t in tables)}: on sessions of {market}, cron {cron} {TIMEZONE}.",
+    )
+
+
+def _requests(
+    moment: datetime, market: str, tables: Sequence[DeclaredTable], warehouse: Warehouse
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    today, dates = moment.astimezone(ZoneInfo(TIMEZONE)).date(), calendar(market)
+    if not dates.first <= today <= dates.last or not dates.is_session(today):
+        yield dg.SkipReason(f"{today} is not a session of {market}")
+        return
+    span = warehouse.span()
+    plan = plan_sync(
+        [t.settings for t in tables], warehouse.sources, warehouse.lake, span.start, min(today, span.end)
+    )
+    missing = plan.by_table()
+    wanted = [table for table in tables if table.name in missing]
+    if not wanted:
+        yield dg.SkipReason("nothing is missing")
+    for table in wanted:
+        yield dg.RunRequest(
+            run_key=f"{table.name} {today}",
+            asset_selection=asset_keys(table),
+            tags=range_tags(missing[table.name]) if table.contract.partitioned else {},
+            run_config={"ops": {f"sync_{table.name}": {"config": {"restate": False}}}},
+        )
+
+
+def asset_keys(table: DeclaredTable) -> list[dg.AssetKey]:
+    """All assets of a table."""
+    return [
+        *(vendor_key(s.name, table.settings.dataset) for s in table.sources),
+        golden_key(table.name),
+    ]
+
+
+def range_tags(items: Sequence[SyncItem]) -> dict[str, str]:
+    """The year partitions that items touch, as a run says it."""
+    return {
+        ASSET_PARTITION_RANGE_START_TAG: str(min(i.start for i in items).year),
+        ASSET_PARTITION_RANGE_END_TAG: str(max(i.end for i in items).year),
+    }
