@@ -24,6 +24,7 @@ def json_schema(kind: str | None = None) -> dict[str, Any]:
         for model in models()[name]:
             schema = model.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
             definitions.update(schema.pop("$defs", {}))
+            _relax(schema)
             definitions[model.__name__] = schema
             branches.append(_branch(name, model))
     for owner in _every_part(chosen):
@@ -49,6 +50,16 @@ def _branch(kind: str, model: type[Header]) -> dict[str, Any]:
         "if": {"properties": condition, "required": required},
         "then": {"$ref": f"#/$defs/{model.__name__}"},
     }
+
+
+def _relax(schema: dict[str, Any]) -> None:
+    """A document with a defaults list takes what it leaves out from the documents it starts from."""
+    if "defaults" not in schema["properties"] or schema["properties"]["defaults"].get("type") != "array":
+        return
+    inherited = [key for key in schema["required"] if key not in ("apiVersion", "kind", "name", "provider")]
+    schema["required"] = [key for key in schema["required"] if key not in inherited]
+    if inherited:
+        schema |= {"if": {"not": {"required": ["defaults"]}}, "then": {"required": inherited}}
 
 
 def _every_part(kinds: list[str]) -> list[type[BaseModel]]:

@@ -62,8 +62,8 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "14:57 的决策只用开盘价和此前的数据，并以收盘价成交。",
     ),
     "knowledge.latest": (
-        "The newest recorded values are used, later corrections included; set as_of to exclude them.",
-        "使用最新入库数据，包含事后修订；可设 as_of 排除。",
+        "The newest recorded values are used, later corrections included.",
+        "使用最新入库数据，包含事后修订。",
     ),
 }
 

@@ -68,7 +68,6 @@ def compile_backtest(
     Raises SpecErrors: look-ahead, or ``data.missing`` with the command that fetches what is missing.
     """
     spec = resolved.backtest
-    known = as_of or spec.as_of
     frame = _Frame(
         "backtest",
         spec.range.from_,
@@ -78,7 +77,7 @@ def compile_backtest(
         spec.prices,
         resolved.where("backtest", "range"),
     )
-    return _compile(resolved, catalog, frame, rulebook_hash, kernel_hash, known)
+    return _compile(resolved, catalog, frame, rulebook_hash, kernel_hash, as_of)
 
 
 def compile_session(
@@ -126,6 +125,8 @@ def _compile(
     kernel_hash: str,
     as_of: datetime | None,
 ) -> BacktestPlan:
+    if as_of is not None:
+        raise _knowledge_time(as_of)
     decide = decision_instant(resolved)
     signal = signal_program(resolved, decide)
     where = conjunction(where_programs(resolved.universe, resolved.marks["universe"], decide))
@@ -160,9 +161,23 @@ def _compile(
         spec_fingerprint=resolved.fingerprint,
         rulebook_hash=rulebook_hash,
         kernel_hash=kernel_hash,
-        assumptions=_assumptions(resolved, frame, states, decide, as_of),
-        as_of=as_of.isoformat() if as_of else None,
+        assumptions=_assumptions(resolved, frame, states, decide),
         profile=resolved.profile,
+    )
+
+
+def _knowledge_time(as_of: datetime) -> SpecErrors:
+    return SpecErrors(
+        [
+            SpecError(
+                "spec.unenforced",
+                "a knowledge time is not enforced by this version",
+                where=Location("<as_of>"),
+                expected="no as_of: runs use the newest tables and pin their versions",
+                found=as_of.isoformat(),
+                hint="replay an earlier run to use the versions it pinned",
+            )
+        ]
     )
 
 
@@ -346,7 +361,7 @@ def _text(value: Decimal | None) -> str | None:
 
 
 def _assumptions(
-    resolved: ResolvedSpec, frame: _Frame, states: list[TableState], decide: str, as_of: datetime | None
+    resolved: ResolvedSpec, frame: _Frame, states: list[TableState], decide: str
 ) -> tuple[str, ...]:
     facts = {key: value for state in states for key, value in state.facts.items()}
     present = {state.name for state in states}
@@ -371,6 +386,5 @@ def _assumptions(
         found.append("fill.unlimited_volume")
     if decide == "before_close":
         found.append("decide.before_close")
-    if as_of is None:
-        found.append("knowledge.latest")
+    found.append("knowledge.latest")
     return tuple(found)

@@ -9,7 +9,6 @@ from pydantic import Field
 
 from quant.specs.schema.model import Part, Spec
 from quant.specs.schema.values import (
-    Count,
     Cron,
     Date,
     EnvironmentName,
@@ -200,5 +199,3 @@ class TableSpec(Spec):
     """How the rows are cut into files."""
     schedule: Schedule | None = None
     """When the table is brought up to date."""
-    compact_after: Count | None = None
-    """After how many appends the table is rewritten into large files."""

@@ -11,7 +11,6 @@ from quant.specs.schema.model import Part, Spec
 from quant.specs.schema.values import (
     Cash,
     Date,
-    Instant,
     InstrumentCode,
     Money,
     Multiple,
@@ -168,7 +167,8 @@ class BacktestSpec(Spec):
     """A strategy over past sessions."""
 
     not_enforced: ClassVar[dict[str, str]] = {
-        "validate": "run `quant walkforward` or `quant montecarlo`",
+        "validate": "",
+        "as_of": "runs use the newest tables and pin their versions",
     }
 
     kind: Literal["backtest"]
@@ -189,8 +189,6 @@ class BacktestSpec(Spec):
     prices: Literal["raw", "adjusted"] = "raw"
     """raw: prices as traded, with distributions booked. adjusted: the adjusted series without distributions,
     to compare with engines that know no distributions."""
-    as_of: Instant | None = None
-    """Use only what was recorded by then."""
     seed: Seed = 0
     """The seed of everything random."""
     params: dict[Name, Text] = Field(default_factory=dict)

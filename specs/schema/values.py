@@ -104,18 +104,6 @@ def _date(value: Any) -> date:
         raise refuse(f"not a date: {error}", "a date of the calendar, as 2026-01-05") from None
 
 
-def _instant(value: Any) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    try:
-        read = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
-        read = None
-    if read is None or read.tzinfo is None:
-        raise refuse("not an instant with a time zone", "an instant as 2026-01-05T18:00+08:00")
-    return read
-
-
 def _matching(pattern: re.Pattern[str], message: str, expected: str) -> BeforeValidator:
     def read(value: Any) -> str:
         if not isinstance(value, str) or not pattern.fullmatch(value):
@@ -260,7 +248,6 @@ Intensity = Annotated[
 ]
 
 Date = Annotated[date, BeforeValidator(_date), _schema(format="date")]
-Instant = Annotated[datetime, BeforeValidator(_instant), _schema(format="date-time")]
 Name = Annotated[
     str,
     _matching(NAME, "not a valid name", "lower-case letters, digits, _ and -, a letter first"),

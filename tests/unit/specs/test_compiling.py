@@ -179,11 +179,10 @@ def test_members_and_forbidden_codes_are_canonical(tmp_path: Path) -> None:
     assert found.risk.forbidden == ("000002.SZ",)
 
 
-def test_knowledge_time_is_pinned(tmp_path: Path) -> None:
+def test_a_knowledge_time_is_refused_until_it_is_enforced(tmp_path: Path) -> None:
     spec = resolve(load(tmp_path, strategy=STRATEGY, run=BACKTEST), "backtest", "run")
-    found = compile_backtest(spec, FullCatalog(), as_of=datetime(2022, 1, 5, tzinfo=UTC), **HASHES)
-    assert found.as_of == "2022-01-05T00:00:00+00:00"
-    assert "knowledge.latest" not in found.assumptions
+    with pytest.raises(SpecErrors, match="not enforced by this version"):
+        compile_backtest(spec, FullCatalog(), as_of=datetime(2022, 1, 5, tzinfo=UTC), **HASHES)
 
 
 def test_a_deployment_is_a_paper_session(repository: Path) -> None:

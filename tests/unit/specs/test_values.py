@@ -58,7 +58,6 @@ def test_humane_values_are_read_exactly(kind: Any, text: Any, expected: Any) -> 
         (values.FilePattern, "/x"),
         (values.Folder, "a/../b"),
         (values.Secret, "hunter2"),
-        (values.Instant, "2026-01-05T18:00"),
         (values.Cron, "0 18 * *"),
         (values.Entry, "os:system()"),
     ],
