@@ -13,10 +13,12 @@ from quant.native.kernel import (
     Batch,
     ConstructConfig,
     FeeTables,
+    IntentKind,
     Kernel,
     KernelConfig,
     Market,
     Phase,
+    Reason,
     RuleTables,
     SimVenue,
     construct,
@@ -118,6 +120,26 @@ def stock_fees(sessions: int) -> FeeTables:
                              commission_min=5_000_000)
     fees.stamp_sell[sessions // 2 :] = 500_000
     return fees
+
+
+def config(sessions: int, **changes: Any) -> KernelConfig:
+    """A main-board account of 100,000 yuan without fees."""
+    given: dict[str, Any] = {"cash_micro": 100_000 * 10**6, "rules": RuleTables.uniform(sessions),
+                             "fees": FeeTables.uniform(sessions)}
+    return KernelConfig(**(given | changes))
+
+
+def order(side: int, quantity: int, instrument: int = 0, price: int = 0) -> dict[str, Any]:
+    return {"instrument": [instrument], "kind": [IntentKind.ORDER], "side": [side], "quantity": [quantity],
+            "price": [price]}
+
+
+def weights(*values: float) -> dict[str, Any]:
+    return {"instrument": list(range(len(values))), "weight": [round(v * 10**9) for v in values]}
+
+
+def reasons(loop: Stepped) -> list[Any]:
+    return [Reason(code) for code in loop.kernel.orders()["reason"]]
 
 
 class Stepped:

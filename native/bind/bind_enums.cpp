@@ -1,3 +1,5 @@
+#include <nanobind/stl/string.h>
+
 #include "bind_kernel.hpp"
 #include "quant/prim/failure.hpp"
 
