@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from quant.core.errors import SpecErrors, UsageError
+from quant.core.errors import SpecError, SpecErrors, UsageError
 from quant.core.time import parse_date
 from quant.specs.registry import load_workspace
 from quant.specs.resolution import resolve_data
@@ -56,7 +56,7 @@ def data_specs(desk: Workspace) -> DataSpecs:
     if project is not None:
         model, _ = validate("project", project.tree, project.marks)
         profile = model.profiles.get(desk.profile) if isinstance(model, ProjectSpec) else None
-    errors: list = []
+    errors: list[SpecError] = []
     tables, sources = resolve_data(registry, profile, errors)
     if errors:
         raise SpecErrors(errors)
@@ -76,25 +76,22 @@ def table_settings(spec: TableSpec) -> TableSettings:
 
 def source_settings(spec: SourceSpec, root: Path) -> SourceSettings:
     """One source as the warehouse takes it; ``root`` is the workspace, for relative folders."""
-    shared = {
-        "name": spec.name,
-        "provider": _provider(spec),
-        "license": spec.license,
-        "calendar": spec.calendar,
-        "timezone": spec.timezone,
-        "known_at": spec.known_at,
-        "quarantine_max": float(spec.quarantine_max),
-    }
+    plain = SourceSettings(
+        name=spec.name,
+        provider=_provider(spec),
+        license=spec.license,
+        calendar=spec.calendar,
+        timezone=spec.timezone,
+        known_at=spec.known_at,
+        quarantine_max=float(spec.quarantine_max),
+    )
     if isinstance(spec, FilesSource):
-        return SourceSettings(
-            **shared,
-            root=files_root(spec, root),
-            infer_events=spec.infer_events,
-            datasets={name: _dataset(name, d) for name, d in spec.datasets.items()},
-        )
+        datasets: dict[str, DatasetSettings] = {n: _dataset(n, d) for n, d in spec.datasets.items()}
+        folder = files_root(spec, root)
+        return replace(plain, root=folder, infer_events=spec.infer_events, datasets=datasets)
     if isinstance(spec, SimulatedSource):
-        return SourceSettings(**shared, params=spec.as_params())
-    return SourceSettings(**shared)
+        return replace(plain, params=spec.as_params())
+    return plain
 
 
 def files_root(spec: FilesSource, workspace: Path) -> Path:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +115,7 @@ class Panel:
 
     def has(self, flag: int) -> Bool:
         """Where ``flag`` is set, ``[T, S]``."""
-        return (self.flags & np.uint32(flag)) != 0
+        return np.asarray((self.flags & np.uint32(flag)) != 0)
 
     def row(self, session: date) -> int:
         """Index of a session; raises KeyError when it is not in the panel."""
@@ -169,10 +169,10 @@ def _cells(
     known = (t < len(days)) & (s < len(instruments))
     known &= (days[np.minimum(t, len(days) - 1)] == at) if len(days) else False
     known &= (instruments[np.minimum(s, len(instruments) - 1)] == ids) if len(instruments) else False
-    return np.where(known, t * len(instruments) + s, -1).astype(np.int64)
+    return np.asarray(np.where(known, t * len(instruments) + s, -1), dtype=np.int64)
 
 
-def _scatter(shape: tuple[int, int], cells: Int, values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def _scatter(shape: tuple[int, int], cells: Int, values: npt.NDArray[Any]) -> Any:
     out = np.zeros(shape[0] * shape[1], dtype=values.dtype)
     keep = cells >= 0
     out[cells[keep]] = values[keep]
@@ -246,7 +246,7 @@ def _factor(
     return np.where(carry(factor) > 0, carry(factor), 1.0)
 
 
-def carry(values: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+def carry(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Fill zeros with the last non-zero value above, per column; leading zeros stay."""
     rows = np.where(values != 0, np.arange(values.shape[0])[:, np.newaxis], 0)
     np.maximum.accumulate(rows, axis=0, out=rows)
@@ -264,7 +264,10 @@ def _actions(
     pay_days = frame["pay_session"].cast(pl.Int32).fill_null(-1).to_numpy()
     pay = np.where(pay_days < 0, -1, np.searchsorted(days, pay_days))
     order = np.lexsort((column, ex))
-    pick = lambda a, kind: np.ascontiguousarray(np.asarray(a)[order], dtype=kind)  # noqa: E731
+
+    def pick(values: npt.NDArray[Any], kind: type[np.generic]) -> npt.NDArray[Any]:
+        return np.ascontiguousarray(values[order], dtype=kind)
+
     return Actions(
         ex_index=pick(ex, np.int32),
         pay_index=pick(pay, np.int32),

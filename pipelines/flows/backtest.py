@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class Progress(Protocol):
     """What a flow reports to: the beginning of each stage."""
 
-    def __call__(self, stage: str) -> None: ...
+    def __call__(self, stage: str, /) -> None: ...
 
 
 def _silent(_stage: str) -> None:

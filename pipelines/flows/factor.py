@@ -36,7 +36,7 @@ def factor_values(
         raise SpecErrors(faults)
     lake = Lake(desk.lake)
     state = DeltaCatalog(lake).table("bars_1d")
-    if state is None:
+    if state is None or state.start is None or state.end is None:
         raise CheckFailed("data.missing", "the lake has no bars yet", hint="quant data sync bars_1d")
     program = factor_program(spec, document.marks, "after_close")
     dates = calendar("XSHG")

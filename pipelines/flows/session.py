@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from quant.pipelines.wiring import Prepared
     from quant.pipelines.workspace import Workspace
     from quant.specs.compile.plan import BacktestPlan
-    from quant.specs.resolve import ResolvedSpec
+    from quant.specs.resolution import ResolvedSpec
     from quant.trading.session import DayReport, SessionResult
     from quant.trading.status import SessionStatus
 

@@ -13,8 +13,9 @@ from quant.qcli.screen import console, note, print_table
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from quant.pipelines.flows.session import SessionOutcome, SessionView
-    from quant.trading.paper import DayReport
+    from quant.pipelines.flows.session import SessionOutcome
+    from quant.trading.session import DayReport
+    from quant.trading.status import SessionStatus
 
 REFRESH = 0.1
 PLAIN_EVERY = 20
@@ -85,12 +86,12 @@ def print_session(result: SessionOutcome) -> None:
         note(f"report {result.report}")
 
 
-def print_detached(status: SessionView) -> None:
+def print_detached(status: SessionStatus) -> None:
     """A session went to the background."""
     note(f"session {status.name} runs in the background (pid {status.pid}); quant live status shows it")
 
 
-def print_status(status: SessionView) -> None:
+def print_status(status: SessionStatus) -> None:
     """What a second process sees."""
     print_table(
         ("figure", "value"),
@@ -111,7 +112,7 @@ def print_status(status: SessionView) -> None:
         )
 
 
-def watch_status(read: Callable[[], SessionView]) -> None:
+def watch_status(read: Callable[[], SessionStatus]) -> None:
     """Print the status until the session has ended."""
     while True:
         status = read()
