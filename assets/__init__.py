@@ -2,3 +2,24 @@
 
 if not __name__.startswith("quant."):
     raise ImportError("import this package as quant.assets: one file must never be loaded under two names")
+
+from quant.assets.declared import DeclaredTable, declare
+from quant.assets.factory import build_assets
+from quant.assets.keys import GROUPS, golden_key, group_of, vendor_key
+from quant.assets.partitions import Years, yearly
+from quant.assets.warehouse import Observer, Unobserved, Warehouse
+
+__all__ = [
+    "GROUPS",
+    "DeclaredTable",
+    "Observer",
+    "Unobserved",
+    "Warehouse",
+    "Years",
+    "build_assets",
+    "declare",
+    "golden_key",
+    "group_of",
+    "vendor_key",
+    "yearly",
+]

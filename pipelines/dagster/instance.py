@@ -31,8 +31,8 @@ _KEEP_TICKS_DAYS: Final = {"skipped": 7, "started": 7, "success": 90, "failure":
 
 
 def settings(home: Path) -> dict[str, Any]:
-    """dagster.yaml: SQLite below ``home``, one event log for all runs (a file for each run costs ten times the
-    commits), one run at a time because the lake has one writer, nothing sent anywhere.
+    """dagster.yaml: SQLite below ``home``, one event log for all runs (a file for each run costs ten times
+    the commits), one run at a time because the lake has one writer, nothing sent anywhere.
     """
     return {
         "telemetry": {"enabled": False},

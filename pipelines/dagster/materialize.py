@@ -61,7 +61,7 @@ class _Watch:
     checks: list[CheckOutcome] = field(default_factory=list)
     failures: list[TableFailure] = field(default_factory=list)
 
-    def begun(self, item: SyncItem) -> None:
+    def begun(self, _item: SyncItem) -> None:
         self.progress.count(self.done, self.total, "intervals")
         self.done += 1
 

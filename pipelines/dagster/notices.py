@@ -14,7 +14,10 @@ QUIET_LOGGERS: Final = {"loggers": {"console": {"config": {"log_level": "CRITICA
 def silence() -> None:
     """Filter by message, not by dagster's warning classes: naming them would import dagster."""
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "yes")
-    for text in (r".*(beta|preview|superseded|experimental).*may break in future", r".*is (currently )?in (beta|preview)"):
+    for text in (
+        r".*(beta|preview|superseded|experimental).*may break in future",
+        r".*is (currently )?in (beta|preview)",
+    ):
         warnings.filterwarnings("ignore", message=text)
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"dagster.*")
     for name in ("dagster", "alembic"):

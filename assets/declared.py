@@ -1,0 +1,93 @@
+"""What the resolved specs declare about stored tables, as the factory takes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from quant.core.errors import SpecError, SpecErrors
+from quant.specs.schema.data import SourceSpec, TableSpec
+from quant.warehouse.audit import TableRule, applies
+from quant.warehouse.contracts.tables import TableContract, contract
+from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE
+from quant.warehouse.sources.settings import SourceSettings, TableSettings
+from quant.warehouse.sync import CALENDAR_TABLE
+
+CALENDAR_RULES: Final = (TableRule("contract"), TableRule("unique"))
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredTable:
+    """A golden table, its sources (the preferred one first), its rules, and when it is brought up to date:
+    ``cron`` in the time zone of ``market``'s calendar, None for never.
+    """
+
+    settings: TableSettings
+    sources: tuple[SourceSettings, ...]
+    description: str
+    rules: tuple[TableRule, ...]
+    cron: str | None
+    market: str
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+    @property
+    def contract(self) -> TableContract:
+        return contract(self.settings.dataset)
+
+
+def declare(
+    tables: Sequence[TableSettings],
+    sources: Mapping[str, SourceSettings],
+    table_specs: Mapping[str, TableSpec],
+    source_specs: Mapping[str, SourceSpec],
+) -> tuple[DeclaredTable, ...]:
+    """The tables of a profile and the calendar, which every profile has.
+
+    Raises SpecErrors for checks that a table has no columns for.
+    """
+    named = [t for t in tables if t.dataset != "calendar"]
+    found = [_calendar()]
+    found += [_table(t, sources, table_specs[t.name], source_specs) for t in named]
+    errors = [
+        SpecError(
+            "table.check",
+            f"table {table.name} cannot be checked by {rule.check}",
+            found=rule.check,
+            hint="remove the check from the table's spec",
+        )
+        for table in found
+        for rule in table.rules
+        if not applies(rule.check, table.settings.dataset)
+    ]
+    if errors:
+        raise SpecErrors(errors)
+    return tuple(found)
+
+
+def _calendar() -> DeclaredTable:
+    about = contract("calendar").about
+    return DeclaredTable(
+        CALENDAR_TABLE, (CALENDAR_SOURCE,), about, CALENDAR_RULES, None, CALENDAR_SOURCE.calendar
+    )
+
+
+def _table(
+    settings: TableSettings,
+    sources: Mapping[str, SourceSettings],
+    spec: TableSpec,
+    source_specs: Mapping[str, SourceSpec],
+) -> DeclaredTable:
+    schedule = spec.schedule or source_specs[settings.prefer].schedule
+    rules = {rule.check: TableRule(rule.check, rule.severity, float(rule.tolerance)) for rule in spec.checks}
+    return DeclaredTable(
+        settings=settings,
+        sources=tuple(sources[name] for name in settings.sources),
+        description=spec.description or contract(settings.dataset).about,
+        rules=tuple(rules.values()),
+        cron=schedule.cron if schedule else None,
+        market=schedule.calendar if schedule else sources[settings.prefer].calendar,
+    )

@@ -1,0 +1,38 @@
+"""How tables are called as assets, and the groups they are shown in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import dagster as dg
+
+VENDOR: Final = "vendor"
+GOLDEN: Final = "golden"
+GROUPS: Final = {
+    "calendar": "reference",
+    "instruments": "reference",
+    "instrument_attributes": "reference",
+    "bars_1d": "bars",
+    "corporate_actions": "corporate_actions",
+    "adjustment_factors": "factors",
+}
+
+
+def vendor_key(source: str, table: str) -> dg.AssetKey:
+    """A source's own table."""
+    return dg.AssetKey([VENDOR, source, table])
+
+
+def golden_key(table: str) -> dg.AssetKey:
+    """The agreed table."""
+    return dg.AssetKey([GOLDEN, table])
+
+
+def group_of(dataset: str) -> str:
+    """The group a dataset's assets belong to."""
+    return GROUPS.get(dataset, "bars")
+
+
+def op_name(table: str) -> str:
+    """The name of the step that stores a table and runs its checks."""
+    return f"sync_{table}"

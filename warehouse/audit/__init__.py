@@ -1,0 +1,7 @@
+"""Judging stored tables: rules over rows, and what broke them."""
+
+from __future__ import annotations
+
+from quant.warehouse.audit.table_checks import CheckResult, Listing, TableRule, applies, run_check
+
+__all__ = ["CheckResult", "Listing", "TableRule", "applies", "run_check"]
