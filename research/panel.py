@@ -182,7 +182,7 @@ def _scatter(shape: tuple[int, int], cells: Int, values: npt.NDArray[Any]) -> An
 def _scaled(frame: pl.DataFrame, column: str, scale: int) -> Int:
     """A Decimal column as int64 at ``scale``; null becomes 0. Exact below 2**53."""
     values = frame[column].cast(pl.Float64).fill_null(0.0).to_numpy()
-    return np.rint(values * scale).astype(np.int64)
+    return np.asarray(np.rint(values * scale), dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def _flags(bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int) 
         bits |= np.where(bars[column].fill_null(value=False).to_numpy(), np.uint32(bit), np.uint32(0))
     bits |= np.where(bars["st"].is_null().to_numpy(), np.uint32(STATUS_UNKNOWN), np.uint32(0))
     flags = _scatter(shape, cells, bits).astype(np.uint32)
-    return flags | np.where(volume > 0, np.uint32(TRADING), np.uint32(0))
+    return np.asarray(flags | np.where(volume > 0, np.uint32(TRADING), np.uint32(0)))
 
 
 def _boards(
