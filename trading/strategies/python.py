@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
+
+import numpy as np
 
 from quant.core.errors import InvariantBroken, QuantError
 from quant.core.money import PRICE_SCALE
@@ -27,6 +30,9 @@ _KINDS: Final[dict[int, Literal["ack", "fill", "cancelled", "rejected", "expired
     int(ReportKind.REJECTED): "rejected",
     int(ReportKind.EXPIRED): "expired",
 }
+
+
+_ATOMS: Final = frozenset({str, int, bool, type(None)})
 
 
 class PythonStrategy:
@@ -97,23 +103,19 @@ class PythonStrategy:
         )
 
     def _encode(self, state: Any) -> bytes:
-        """Canonical JSON that reads back equal, or an error that names the attribute at fault."""
+        """JSON that reads back equal in value and type, or an error that names the attribute at fault."""
         if not isinstance(state, dict):
             raise self._error("strategy.state", f"snapshot must give a dict, not {type(state).__name__}")
         for name, value in state.items():
-            try:
-                sound = isinstance(name, str) and _same(json.loads(json.dumps(value, allow_nan=False)), value)
-            except (TypeError, ValueError, RecursionError):
-                sound = False
-            if not sound:
+            if type(name) is not str or not _plain(value):
                 raise self._error(
                     "strategy.state",
                     f"attribute {name!r} cannot be kept across a restart",
-                    expected="plain data: text, numbers, True, None, lists, dicts with text keys",
+                    expected="plain data: text, finite numbers, True, None, lists, dicts with text keys",
                     found=type(value).__name__,
                     hint=f"name it _{name} if it is only a cache, or define snapshot and restore",
                 )
-        return json.dumps(state, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        return json.dumps(state, sort_keys=True, separators=(",", ":")).encode()
 
     def _error(self, code: str, message: str, **facts: Any) -> StrategyError:
         return StrategyError(code, f"{self.name}: {message}", **facts)
@@ -123,35 +125,39 @@ def order_events(view: View, reports: Batch) -> list[OrderEvent]:
     """Order reports with their code and side looked up in the book."""
     from quant.native.kernel import Reason
 
-    columns = {name: values.tolist() for name, values in reports.columns.items()}
+    columns = reports.columns
     orders = book_of(view).orders()
-    place = {order: i for i, order in enumerate(orders["order_id"].tolist())}
-    found = []
-    for order, kind, quantity, price, reason in zip(*(columns[n] for n in columns), strict=True):
-        at = place[order]
-        found.append(
-            OrderEvent(
-                order_id=order,
-                code=view.codes[int(orders["instrument"][at])],
-                side="buy" if orders["side"][at] > 0 else "sell",
-                kind=_KINDS[kind],
-                quantity=quantity,
-                price=price / PRICE_SCALE,
-                reason=Reason(reason).name.lower() if reason else "",
-            )
+    places = np.searchsorted(orders["order_id"], columns["order_id"])
+    instruments = orders["instrument"][places].tolist()
+    sides = orders["side"][places].tolist()
+    names = ("order_id", "kind", "quantity", "price", "reason")
+    rows = zip(instruments, sides, *(columns[name].tolist() for name in names), strict=True)
+    return [
+        OrderEvent(
+            order_id=order,
+            code=view.codes[instrument],
+            side="buy" if side > 0 else "sell",
+            kind=_KINDS[kind],
+            quantity=quantity,
+            price=price / PRICE_SCALE,
+            reason=Reason(reason).name.lower() if reason else "",
         )
-    return found
+        for instrument, side, order, kind, quantity, price, reason in rows
+    ]
 
 
-def _same(back: Any, value: Any) -> bool:
-    """Equal in value and in kind: a tuple that comes back as a list is not the same."""
-    if type(back) is not type(value):
-        return False
-    if isinstance(value, dict):
-        return back.keys() == value.keys() and all(_same(back[k], value[k]) for k in value)
-    if isinstance(value, list):
-        return len(back) == len(value) and all(map(_same, back, value))
-    return bool(back == value)
+def _plain(value: Any) -> bool:
+    """Whether JSON gives the value back with its types: no subclasses, no tuples, no NaN."""
+    kind = type(value)
+    if kind is float:
+        return math.isfinite(value)
+    if kind is list:
+        return all(type(v) in _ATOMS or _plain(v) for v in value)
+    if kind is dict:
+        return all(type(k) is str for k in value) and all(
+            type(v) in _ATOMS or _plain(v) for v in value.values()
+        )
+    return kind in _ATOMS
 
 
 def _file_of(instance: Any) -> str:

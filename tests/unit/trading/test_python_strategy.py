@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
+import numpy as np
 import pytest
 from session_fakes import CODES, FakeKernel, fake_data
 
@@ -204,7 +206,19 @@ def test_attributes_are_state_but_for_underscored_ones() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [{1, 2}, (1, 2), {1: "a"}, float("nan"), object(), [(1,)], b"x", {"a": {2: 1}}]
+    "value",
+    [
+        {1, 2},
+        (1, 2),
+        {1: "a"},
+        float("nan"),
+        object(),
+        [(1,)],
+        b"x",
+        {"a": {2: 1}},
+        Counter("a"),
+        np.float64(1),
+    ],
 )
 def test_state_that_json_would_change_is_refused_by_name(value: Any) -> None:
     strategy = PythonStrategy(Remembers())
