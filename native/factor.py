@@ -55,11 +55,12 @@ def evaluate(
     try:
         _bound(program).evaluate(arrays, universe, wanted, out, max(1, threads), variant, memory_limit)
     except MemoryError as error:
-        raise UsageError("factor.memory", "not enough memory for the factor's result") from error
-    except ValueError as error:
-        code = "factor.memory" if "MiB" in str(error) else "factor.program"
-        raise UsageError(code, str(error), expected=f"at most {memory_limit >> 20} MiB",
-                         hint="shorter windows, or fewer rows at a time") from error  # fmt: skip
+        raise UsageError(
+            "factor.memory",
+            str(error) or "not enough memory for the factor's rows",
+            expected=f"at most {memory_limit >> 20} MiB",
+            hint="shorter windows, or fewer rows or threads at a time",
+        ) from error
     return out if inverse is None else out[inverse]
 
 

@@ -65,8 +65,13 @@ class BoundProgram {
              : std::span<const std::int32_t>(every);
     if (out.shape(0) != wanted.size()) throw std::invalid_argument("the result has the wrong number of rows");
     const FactorOptions options{threads, choose_isa(isa), memory_limit};
-    nb::gil_scoped_release release;
-    evaluate_factor(program_, input, wanted, out.data(), options);
+    try {
+      nb::gil_scoped_release release;
+      evaluate_factor(program_, input, wanted, out.data(), options);
+    } catch (const std::length_error& error) {
+      PyErr_SetString(PyExc_MemoryError, error.what());
+      throw nb::python_error();
+    }
   }
 
  private:

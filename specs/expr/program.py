@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from quant.core.errors import SpecError
 from quant.specs.expr.ops import MAX_LOOKBACK, MAX_NODES, OPCODES, Opcode, Parameter
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class Program:
         """Read and validate. Raises SpecError ``expr.program`` on anything that is not a sound program."""
         try:
             program = _read(data)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise _unsound(f"not a factor program: {type(error).__name__}: {error}") from error
         validate(program)
         return program
@@ -66,25 +69,35 @@ class Program:
     def from_json(cls, text: str) -> Program:
         try:
             data = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _unsound(f"not JSON: {error}") from error
+        if not isinstance(data, dict):
+            raise _unsound("not a factor program", expected="an object")
         return cls.from_dict(data)
 
 
 def _read(data: Mapping[str, object]) -> Program:
-    columns, listed = data["columns"], data["instructions"]
-    output, lookback = data["output"], data["lookback"]
-    if not (isinstance(columns, list) and isinstance(listed, list)):
-        raise TypeError("columns and instructions are lists")
-    if not (isinstance(output, int) and isinstance(lookback, int)):
-        raise TypeError("output and lookback are integers")
-    instructions = tuple(
-        Instruction(str(i["op"]), tuple(int(a) for a in i["args"]), tuple(float(p) for p in i["params"]))
-        for i in listed
-    )
-    return Program(
-        tuple(str(c) for c in columns), instructions, output, lookback, str(data.get("source", ""))
-    )
+    instructions = tuple(_read_instruction(i) for i in _items(data["instructions"], dict))
+    columns = tuple(_items(data["columns"], str))
+    output, lookback = _whole(data["output"]), _whole(data["lookback"])
+    return Program(columns, instructions, output, lookback, str(data.get("source", "")))
+
+
+def _read_instruction(data: dict[str, object]) -> Instruction:
+    params = tuple(float(p) for p in _items(data["params"], (int, float)))
+    return Instruction(str(data["op"]), tuple(_whole(a) for a in _items(data["args"], int)), params)
+
+
+def _items(value: object, kind: type[Item] | tuple[type[Item], ...]) -> list[Item]:
+    if not isinstance(value, list | tuple) or not all(isinstance(item, kind) for item in value):
+        raise TypeError("a list of the wrong kind")
+    return list(value)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError("not an integer")
+    return value
 
 
 def validate(program: Program) -> None:

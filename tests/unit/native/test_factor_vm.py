@@ -6,6 +6,7 @@ import os
 import threading
 
 import numpy as np
+import polars as pl
 import pytest
 from factor_cases import OPERATIONS, instruction_of, panel, panels, program_of, programs, universe
 from hypothesis import given
@@ -169,6 +170,17 @@ def test_the_universe_decides_who_is_ranked() -> None:
     mask = np.array([[True, False, True, True, True]])
     ranked = evaluate(compiled("CSRank($close)"), columns, mask=mask)
     np.testing.assert_array_equal(ranked, [[1.0, np.nan, 0.5, np.nan, 0.5]])
+
+
+@pytest.mark.parametrize("count", [399, 400, 5000])
+def test_ranks_of_many_instruments_average_ties(count: int) -> None:
+    rng = np.random.default_rng(count)
+    values = np.concatenate(
+        [rng.normal(0, 1, count - 9), [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-320, -1e-320, 7, 7]]
+    )
+    ranked = evaluate(compiled("CSRank($close)"), {"close": values[None, :]})[0]
+    places = pl.Series(values).fill_nan(None).rank("average").fill_null(np.nan).to_numpy()
+    np.testing.assert_array_equal(ranked, places / (count - 1))
 
 
 def test_logarithms_are_within_two_units_in_the_last_place() -> None:

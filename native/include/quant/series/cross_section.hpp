@@ -1,7 +1,6 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 #include <vector>
 
 // Operations across the instruments of one session. `mask` (or nullptr for all) marks the universe; values
@@ -9,7 +8,12 @@
 namespace quant {
 
 struct CrossScratch {
-  std::vector<std::pair<double, std::uint32_t>> order;
+  struct Entry {
+    std::uint64_t key;  // orders like the value; equal for equal values
+    std::uint32_t instrument;
+  };
+  std::vector<Entry> order, spare;
+  std::vector<std::uint32_t> counts;
 };
 
 // Average rank of ties / count, in (0, 1].

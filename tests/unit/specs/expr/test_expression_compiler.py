@@ -193,6 +193,14 @@ def test_programs_survive_json() -> None:
         {"instructions": [{"op": "neg", "args": [0], "params": []}]},
         {"instructions": "load"},
         {"instructions": [7]},
+        {"instructions": [{"op": "load", "args": [], "params": [10**400]}]},
+        {
+            "instructions": [
+                {"op": "load", "args": [], "params": [0]},
+                {"op": "neg", "args": [0.5], "params": []},
+            ]
+        },
+        {"columns": ["close", 1]},
         {"output": 5},
         {"output": "0"},
         {"lookback": 3},
@@ -207,7 +215,7 @@ def test_unsound_programs_are_refused(change: dict[str, object]) -> None:
 
 
 def test_text_that_is_not_json_is_refused() -> None:
-    for text in ("", "[1]", "{}", "null", '{"columns": NaN}'):
+    for text in ("", "[" * 100_000, "[1]", "{}", "null", '{"columns": NaN}'):
         with pytest.raises(SpecError):
             Program.from_json(text)
 
