@@ -1,4 +1,4 @@
-"""``make docs``: writes the pages of docs/ that are made from the code; ``--check`` exits 3 when one is stale."""
+"""``make docs`` writes the pages of docs/ that the code makes; ``--check`` exits 3 when one is stale."""
 
 from __future__ import annotations
 
@@ -163,8 +163,8 @@ def _default(parameter: Any) -> str:
 
 TABLES: Mapping[str, str] = {
     "boards": "Which board a code belongs to; the longest prefix wins.",
-    "price_limits": "The largest daily move as a fraction of the reference price. A status the data do not tell is "
-    "looked up as `normal`, and the receipt says so.",
+    "price_limits": "The largest daily move as a fraction of the reference price. A status that the data do "
+    "not tell is looked up as `normal`, and the receipt says so.",
     "no_limit_days": "Sessions without a price limit, counted from the event.",
     "first_days": "Bounds of the listing day as multiples of the issue price.",
     "ticks": "The smallest price step, in yuan.",
