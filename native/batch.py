@@ -92,7 +92,7 @@ _VERSION: Final = 1
 _HEADER: Final = struct.Struct("<2sBBBBqii")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch:
     """``n`` rows of one kind at instant ``ts`` (ns UTC), session row ``t``.
 

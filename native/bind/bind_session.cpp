@@ -1,5 +1,8 @@
 #include <nanobind/stl/string.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "bind_kernel.hpp"
 #include "bind_market.hpp"
 #include "bind_venue.hpp"
@@ -44,6 +47,8 @@ void bind_session(nb::module_& m) {
         expect(scores.shape(0) == count && eligible.shape(0) == count && scores.shape(1) == width &&
                    eligible.shape(1) == width,
                "scores and eligible must be [R, S] for rows [R]");
+        const int32_t* end = rows.data() + count;
+        expect(std::adjacent_find(rows.data(), end, std::greater_equal<>()) == end, "rows must ascend");
         const Decisions decisions{static_cast<int32_t>(count), rows.data(), scores.data(), eligible.data()};
         const ConstructPlan construct_plan = read_plan(plan);
         nb::gil_scoped_release release;

@@ -5,6 +5,14 @@
 #include "quant/prim/wide.hpp"
 
 namespace quant {
+namespace {
+
+// Beyond these an intent is a mistake, not a wish: it is refused before its arithmetic could overflow.
+constexpr int64_t kMaxQuantity = 1'000'000'000'000'000;
+constexpr int64_t kMaxWeight = 100 * kRateScale;
+constexpr int64_t kMaxPieces = 1'000;
+
+}  // namespace
 
 // Sells are sent first, in batch order; buys wait for the fill phase and the cash of the sells. Of several
 // targets for one name the last one counts.
@@ -48,7 +56,7 @@ Kernel::Planned Kernel::plan(const Intent& intent) {
   };
   if (halted_) return refused(Reason::HALTED);
   if (paused_) return refused(Reason::PAUSED);
-  if (intent.tif != 0 || intent.price < 0) return refused(Reason::INVALID);
+  if (intent.tif != 0 || intent.price < 0 || intent.quantity > kMaxQuantity) return refused(Reason::INVALID);
   switch (intent.kind) {
     case IntentKind::kOrder:
       if ((intent.side != kBuy && intent.side != kSell) || intent.quantity <= 0)
@@ -58,7 +66,7 @@ Kernel::Planned Kernel::plan(const Intent& intent) {
       if (intent.quantity < 0) return refused(Reason::INVALID);
       return plan_target(intent, -1, intent.quantity);
     case IntentKind::kWeight:
-      if (intent.weight < 0) return refused(Reason::INVALID);
+      if (intent.weight < 0 || intent.weight > kMaxWeight) return refused(Reason::INVALID);
       if (intent.weight == 0) return plan_target(intent, -1, 0);
       if (reference_price(intent.instrument) == 0) return refused(Reason::NO_PRICE);
       return plan_target(intent, mul_div(std::max<int64_t>(ledger_.nav(), 0), intent.weight, kRateScale), 0);
@@ -113,6 +121,10 @@ void Kernel::place_sell(const Planned& planned, Commands& out) {
     }
   }
   const int64_t piece = std::max(rule.max_order - rule.max_order % rule.sell_step, rule.sell_step);
+  if (left / piece >= kMaxPieces) {
+    create(planned, left, Reason::MAX_ORDER);
+    return;
+  }
   for (; left > 0; left -= std::min(left, piece)) {
     Order& sell = order(create(planned, std::min(left, piece), Reason::NONE));
     const Reason reason = gate(sell, reference_price(sell.instrument));
@@ -140,6 +152,10 @@ void Kernel::place_buy(const Planned& planned) {
     left = floor_buy(left, rule);
   }
   const int64_t piece = std::max(floor_buy(rule.max_order, rule), rule.buy_min);
+  if (left / piece >= kMaxPieces) {
+    create(planned, left, Reason::MAX_ORDER);
+    return;
+  }
   while (left > 0) {
     const int64_t quantity = std::min(left, piece);
     Order& buy = order(create(planned, quantity, Reason::NONE));

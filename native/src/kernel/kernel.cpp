@@ -70,6 +70,8 @@ void Kernel::on_reports(const std::vector<Report>& reports, Commands& out) {
       case ReportKind::kExpired:
         advance(target, OrderEvent::EXPIRE, report.reason);
         break;
+      default:
+        broken("kernel.report", "a report of an unknown kind");
     }
   }
   settle(out);
@@ -99,6 +101,8 @@ void Kernel::on_control(const Control& control, Commands& out) {
       }
       forbidden_[static_cast<size_t>(control.value)] = control.kind == ControlKind::kForbid;
       break;
+    default:
+      broken("kernel.control", "a control event of an unknown kind");
   }
   settle(out);
 }

@@ -117,6 +117,11 @@ Reason Kernel::admit_buy(Order& order) {
 }
 
 Reason Kernel::gate(const Order& order, int64_t price) const {
+  const Position* position = ledger_.find(order.instrument);  // open_buy holds a buy already
+  const int64_t after =
+      position == nullptr ? order.quantity : position->quantity + position->open_buy - position->open_sell;
+  const int64_t most = std::max(after, order.quantity);
+  if (product_greater(mul(price, kMicrosPerPrice), most, INT64_MAX / 16, 1)) return Reason::ORDER_VALUE;
   OrderView view;
   view.quantity = order.quantity;
   view.value = notional_micros(price, order.quantity);
@@ -124,9 +129,7 @@ Reason Kernel::gate(const Order& order, int64_t price) const {
   view.forbidden = forbidden_[static_cast<size_t>(order.instrument)] != 0;
   view.nav = ledger_.nav();
   if (view.buys) {
-    const Position* position = ledger_.find(order.instrument);  // open_buy holds this order already
-    view.position_value =
-        notional_micros(price, position->quantity + position->open_buy - position->open_sell);
+    view.position_value = notional_micros(price, after);
     view.exposure = add(add(ledger_.market_value(), ledger_.reserved()), view.value);
   }
   return refuse(view, config_.limits);

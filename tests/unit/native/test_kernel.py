@@ -28,6 +28,7 @@ from quant.native.kernel import (
     Batch,
     BatchKind,
     FeeTables,
+    IntentKind,
     Kernel,
     LedgerKind,
     Market,
@@ -209,10 +210,31 @@ def test_an_intent_outside_the_market_is_a_usage_error() -> None:
 
 
 def test_money_that_does_not_fit_breaks_instead_of_wrapping() -> None:
-    market = flat_market([[10**13]] * 2)
+    arrays = {"ex_index": np.array([2], "i4"), "pay_index": np.array([-1], "i4"),
+              "instrument": np.array([0], "i4"), "cash_per_share": np.array([2**62], "i8"),
+              "bonus_ratio": np.array([0], "i8"), "inferred": np.array([0], "u1")}
     with pytest.raises(InvariantBroken) as caught:
-        play(market, {0: order(1, 10**8)}, cash_micro=10**18)
+        play(flat_market([[100_000]] * 3, actions=arrays), {0: order(1, 100)})
     assert caught.value.fault.code == "money.overflow"
+
+
+@pytest.mark.parametrize(("intent", "reason"), [
+    (order(1, 10**18), Reason.INVALID), (order(1, 10**15), Reason.ORDER_VALUE),
+    ({"instrument": [0], "weight": [2**62]}, Reason.INVALID),
+    ({"instrument": [0], "kind": [IntentKind.QUANTITY], "quantity": [10**15]}, Reason.MAX_ORDER),
+    ({"instrument": [0], "kind": [9]}, Reason.INVALID), ({"instrument": [0], "weight": [-1]}, Reason.INVALID),
+])  # fmt: skip
+def test_absurd_intents_are_refused_and_harm_nothing(intent: dict[str, Any], reason: Any) -> None:
+    rules = RuleTables.uniform(2, max_order=10**18 if reason is Reason.ORDER_VALUE else 1_000_000)
+    loop = play(flat_market([[10**9]] * 2), {0: intent}, rules=rules)
+    assert reasons(loop) == [reason]
+    assert loop.kernel.nav == 100_000 * YUAN
+
+
+def test_a_board_without_rules_breaks_the_session() -> None:
+    flags = [[LISTED | TRADING | 200 << 8]] * 2
+    with pytest.raises(InvariantBroken, match="no rule row"):
+        play(flat_market([[100_000]] * 2, flags=flags), {0: order(1, 100)})
 
 
 def test_the_venue_answers_only_when_polled_and_shows_what_rests() -> None:

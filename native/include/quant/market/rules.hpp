@@ -4,6 +4,7 @@
 
 #include "quant/market/market.hpp"
 #include "quant/market/messages.hpp"
+#include "quant/prim/failure.hpp"
 
 // Dated lot rules, fees and fill prices: looked up by (session row, board), never constants.
 namespace quant {
@@ -21,7 +22,10 @@ struct DatedTable {
   int32_t sessions = 0;
   uint32_t boards = 0;
   std::vector<Rule> rows;  // [T, B]
-  const Rule& at(int32_t t, uint32_t board) const { return rows[static_cast<size_t>(t) * boards + board]; }
+  const Rule& at(int32_t t, uint32_t board) const {
+    if (t >= sessions || board >= boards) broken("rules.missing", "no rule row for this session and board");
+    return rows[static_cast<size_t>(t) * boards + board];
+  }
 };
 
 // The largest legal buy quantity <= wanted, 0 if none.
