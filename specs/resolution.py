@@ -60,6 +60,7 @@ class ResolvedSpec:
     tables: Mapping[str, TableSpec]
     sources: Mapping[str, SourceSpec]
     profile: str
+    default_profile: str
     code: CodeFile | None
     overrides: tuple[str, ...]
     fingerprint: str
@@ -158,6 +159,7 @@ def resolve(
         tables=MappingProxyType(tables),
         sources=MappingProxyType(sources),
         profile=chosen,
+        default_profile=default_profile(registry),
         code=code,
         overrides=tuple(overrides),
         fingerprint=meaning_of_graph(
@@ -224,6 +226,14 @@ def _data(build: _Builder, profile: str | None) -> tuple[str, dict[str, TableSpe
     tables, sources = resolve_data(build.registry, settings, build.errors)
     build.marks.update({d.key: d.marks for d in build.registry if d.kind in ("table", "source")})
     return chosen, tables, sources
+
+
+def default_profile(registry: Registry) -> str:
+    """The profile used when none is asked for."""
+    project = registry.project
+    defaults = project.tree.get("defaults") if project else None
+    named = defaults.get("profile") if isinstance(defaults, dict) else None
+    return named if isinstance(named, str) else "demo"
 
 
 def resolve_data(

@@ -19,9 +19,9 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "以复权价格成交，不记分红送转，数量不是真实股数。",
     ),
     "st_history.absent": (
-        "The data hold no history of special treatment; limits assume normal status and the status is "
-        "reported as unknown.",
-        "数据中没有 ST 历史，涨跌停按正常状态推算，状态记为未知。",
+        "The data hold no history of special treatment; limits and conditions assume normal status, and "
+        "the status is reported as unknown.",
+        "数据中没有 ST 历史，涨跌停与选股条件按正常状态处理，状态记为未知。",
     ),
     "delistings.absent": (
         "The data hold only instruments listed today; results carry survivorship bias.",

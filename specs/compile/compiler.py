@@ -231,7 +231,7 @@ def _states(resolved: ResolvedSpec, catalog: Catalog, frame: _Frame, lookback: i
         if name in DAILY and not _covers(state, first, last):
             missing.append((name, f"{state.start} to {state.end}"))
     if missing:
-        raise SpecErrors([_missing(missing, first, frame, lookback)])
+        raise SpecErrors([_missing(missing, len(needed), first, frame, lookback, resolved)])
     return states
 
 
@@ -253,17 +253,28 @@ def _covers(state: TableState, first: date, last: date) -> bool:
     return state.start is not None and state.end is not None and state.start <= first and state.end >= last
 
 
-def _missing(missing: list[tuple[str, str]], first: date, frame: _Frame, lookback: int) -> SpecError:
+def _missing(
+    missing: list[tuple[str, str]],
+    needed: int,
+    first: date,
+    frame: _Frame,
+    lookback: int,
+    resolved: ResolvedSpec,
+) -> SpecError:
+    """One error with the one command that fetches everything the run lacks."""
     names = [n for n, _ in missing]
-    found = "; ".join(f"{n}: {have}" for n, have in missing)
+    words = ["quant data sync", *(names if len(names) < needed else [])]
+    words.append(f"--start {first} --end {frame.end}")
+    if resolved.profile != resolved.default_profile:
+        words.append(f"--profile {resolved.profile}")
     return SpecError(
         "data.missing",
         f"data are missing: {', '.join(names)}",
         where=frame.at,
         expected=f"sessions from {first} ({lookback} before the start) to {frame.end}; "
         "a later start needs less",
-        found=found,
-        hint=f"quant data sync {' '.join(names)} --start {first} --end {frame.end}",
+        found="; ".join(f"{n}: {have}" for n, have in missing),
+        hint=" ".join(words),
     )
 
 

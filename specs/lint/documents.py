@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from quant.core.errors import QuantError, SpecError, SpecErrors
+from quant.core.errors import Location, QuantError, SpecError, SpecErrors
 from quant.core.ids import parse_code
 from quant.core.market.calendar import calendar
 from quant.specs.compile.programs import factor_program, formula_program, where_programs
@@ -102,15 +102,37 @@ def _project(registry: Registry, model: ProjectSpec, marks: Marks) -> Faults:
 
 
 def _table(registry: Registry, model: TableSpec, marks: Marks) -> Faults:
-    for index, name in enumerate(model.from_ or []):
+    if model.name != model.dataset:
+        yield SpecError(
+            "spec.unenforced",
+            "a table under another name than its dataset is not stored by this version",
+            where=marks.value(("name",)),
+            expected=model.dataset,
+            found=model.name,
+        )
+    named = model.from_ or []
+    for index, name in enumerate(named):
+        where = marks.value(("from", index))
         yield from _reference(registry, "source", name, marks, ("from", index))
-        if (model.from_ or []).index(name) != index:
-            yield SpecError(
-                "spec.duplicate",
-                f"the source {name!r} is named twice",
-                found=name,
-                where=marks.value(("from", index)),
-            )
+        if named.index(name) != index:
+            yield SpecError("spec.duplicate", f"the source {name!r} is named twice", where=where, found=name)
+        yield from _offer(registry, name, model.dataset, where)
+
+
+def _offer(registry: Registry, name: str, dataset: str, where: Location) -> Faults:
+    source = registry.documents.get(f"source/{name}")
+    if source is None or source.defaults or source.tree.get("provider") != "files":
+        return
+    datasets = source.tree.get("datasets")
+    inferred = dataset == "corporate_actions" and source.tree.get("infer_events") is True
+    if isinstance(datasets, dict) and dataset not in datasets and not inferred:
+        yield SpecError(
+            "spec.reference",
+            f"the source {name!r} has no {dataset}",
+            where=where,
+            expected=f"a source with {dataset}",
+            found=", ".join(map(str, datasets)),
+        )
 
 
 def _universe(registry: Registry, model: UniverseSpec, marks: Marks) -> Faults:  # noqa: ARG001

@@ -238,7 +238,7 @@ Ticks = Annotated[int, _count(0, 1_000), WithJsonSchema({"type": "integer", "min
 Shares = Annotated[int, _count(1, 10**12), WithJsonSchema({"type": "integer", "minimum": 1})]
 Seed = Annotated[int, _count(0, 2**63 - 1), WithJsonSchema({"type": "integer", "minimum": 0})]
 Instruments = Annotated[
-    int, _count(1, 20_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20000})
+    int, _count(1, 5_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 5000})
 ]
 Intensity = Annotated[
     Decimal,

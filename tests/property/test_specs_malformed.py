@@ -85,8 +85,12 @@ FREE = {("factor", "params"), ("backtest", "params"), ("source", "datasets", "ba
 Files = dict[str, "str | bytes"]
 
 
-def document(kind: str, body: dict[str, Any] | None = None, name: str = "mine") -> str:
-    header = {"apiVersion": "quant/v1", "kind": kind, "name": name}
+def document(kind: str, body: dict[str, Any] | None = None, name: str = "") -> str:
+    header = {
+        "apiVersion": "quant/v1",
+        "kind": kind,
+        "name": name or ("bars_1d" if kind == "table" else "mine"),
+    }
     return yaml.safe_dump(
         {**header, **(SOUND[kind] if body is None else body)}, sort_keys=False, allow_unicode=True
     )

@@ -95,6 +95,24 @@ def test_missing_data_name_the_command_that_fetches_them(tmp_path: Path) -> None
     assert str(error.fault.where) == "specs/run.yaml:5:8"
 
 
+def test_everything_missing_is_one_short_command_for_the_profile_in_use(tmp_path: Path) -> None:
+    project = 'apiVersion = "quant/v1"\nkind = "project"\nname = "p"\n'
+    project += '[profiles.demo]\nsources = ["sim"]\n[profiles.real]\nsources = ["sim_b"]\n'
+    registry = load(write(tmp_path, {"quant.toml": project}), strategy=STRATEGY, run=BACKTEST)
+    everything = (
+        "instruments",
+        "instrument_attributes",
+        "bars_1d",
+        "adjustment_factors",
+        "corporate_actions",
+    )
+    spec = resolve(registry, "backtest", "run", profile="real")
+    with pytest.raises(SpecErrors) as caught:
+        compile_backtest(spec, FullCatalog(missing=everything), **HASHES)
+    hint = caught.value.errors[0].fault.hint
+    assert hint == "quant data sync --start 2020-12-04 --end 2021-12-31 --profile real"
+
+
 def test_the_lookback_must_be_covered_too(tmp_path: Path) -> None:
     with pytest.raises(SpecErrors) as caught:
         plan(tmp_path, FullCatalog(start=date(2020, 12, 7)))
