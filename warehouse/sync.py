@@ -162,6 +162,13 @@ class _Stored:
 
 
 def _source(known: Mapping[str, SourceSettings], table: TableSettings, name: str) -> SourceSettings:
+    if table.name != table.dataset:
+        raise SpecError(
+            "table.name",
+            f"table {table.name} must be named after its dataset",
+            expected=table.dataset,
+            found=table.name,
+        )
     source = known.get(name)
     if source is None:
         raise SpecError(

@@ -367,7 +367,7 @@ _TABLES: Final = (
             _column("actor", pl.String(), "JSON: who asked for it"),
             _column("recorded_at", INSTANT, "UTC instant of the end"),
         ),
-        key=("run", "source", "table", "start", "end"),
+        key=("run", "source", "table", "start", "end", "recorded_at"),
         system=True,
     ),
 )

@@ -1,4 +1,4 @@
-"""ClickHouse inside the process: an in-memory chdb that reads the Delta tables where they lie.
+"""ClickHouse inside the process: an in-memory chdb that reads the files of Delta tables where they lie.
 
 Nothing is kept in chdb, so any number of processes may ask at once. Within a process queries take turns.
 """
@@ -10,7 +10,10 @@ import threading
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import polars as pl
+
 from quant.core.errors import MissingComponent, QuantError
+from quant.warehouse.contracts.tables import ColumnContract
 from quant.warehouse.engines.tables import (
     QueryResult,
     QueryTable,
@@ -26,6 +29,13 @@ if TYPE_CHECKING:
 
 DATABASE = "lake"
 _TURN = threading.Lock()
+_TYPES = {
+    pl.Int64: "Int64",
+    pl.Float64: "Float64",
+    pl.String: "String",
+    pl.Boolean: "Bool",
+    pl.Date: "Date32",
+}
 _LISTS = re.compile(r"\s*(describe|desc|show|exists|explain)\b", re.IGNORECASE)
 _CODE = re.compile(r"Code: (\d+)")
 _NOISE = re.compile(r"(Code: \d+\. )|(DB::Exception: )|(\(version [^)]*\))|(\. \([A-Z_]+\)\s*$)")
@@ -69,19 +79,46 @@ def _client() -> Any:
 
 
 def _view(table: QueryTable) -> str:
-    columns = ", ".join(f"`{name}`" for name in table.contract.names)
-    path = str(table.path).replace("\\", "\\\\").replace("'", "\\'")
-    return (
-        f"create view `{table.schema or DATABASE}`.`{table.name}` as select {columns} "
-        f"from deltaLakeLocal('{path}') settings delta_lake_snapshot_version = {table.version}"
-    )
+    return f"create view `{table.schema or DATABASE}`.`{table.name}` as select * from {_rows(table)}"
+
+
+def _rows(table: QueryTable) -> str:
+    """The table function that reads the files of the pinned version.
+
+    ``deltaLakeLocal`` would read the log itself, but in an embedded engine it refuses every path outside the
+    process's working directory; the file list of a version says the same.
+    """
+    structure = _quoted(", ".join(f"`{column.name}` {_type(column)}" for column in table.contract.columns))
+    files = table.files()
+    if not files:
+        return f"null({structure})"
+    names = ",".join(name.relative_to(table.path).as_posix() for name in files)
+    # A wildcard in the folder's own name stands for itself: the data files' names are unique.
+    folder = re.sub(r"[{}*?,\[\]]", "?", table.path.as_posix())
+    return f"file({_quoted(f'{folder}/{{{names}}}')}, Parquet, {structure})"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _type(column: ColumnContract) -> str:
+    match column.dtype:
+        case pl.Decimal(precision=precision, scale=scale):
+            inner = f"Decimal({precision}, {scale})"
+        case pl.Datetime():
+            inner = "DateTime64(6, 'UTC')"
+        case other:
+            inner = _TYPES[type(other)]
+    return f"Nullable({inner})"
 
 
 def _answer(client: Any, statement: str, lake: Lake) -> Any:
     try:
         if not _LISTS.match(statement):
             # Anything but a SELECT has no query tree: it is refused before it can run.
-            client.query(f"{_PREFIX}{statement}").result_rows  # noqa: B018
+            client.raw_query(f"{_PREFIX}{statement}")
         return client.query_arrow(statement, use_strings=True)
     except Exception as error:
         raise _explained(error, statement, lake) from error

@@ -55,9 +55,7 @@ def _dataset(table: QueryTable) -> Any:
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    opened = delta.open_table(table.path, table.version)
-    groups = delta.files(table.path, opened) if opened is not None else {}
-    names = [name for group in groups.values() for name in group]
+    names = [str(name) for name in table.files()]
     schema = pa.schema(delta.arrow_schema(table.contract))
     return ds.dataset(names, schema=schema, format="parquet") if names else schema.empty_table()
 

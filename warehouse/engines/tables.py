@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from quant.core.errors import UsageError
 from quant.warehouse.contracts.tables import TableContract
-from quant.warehouse.lake import Lake, TableRef
+from quant.warehouse.lake import Lake, TableRef, delta
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -43,6 +43,12 @@ class QueryTable:
     @property
     def contract(self) -> TableContract:
         return self.ref.contract
+
+    def files(self) -> list[Path]:
+        """The data files of the version."""
+        opened = delta.open_table(self.path, self.version)
+        groups = delta.files(self.path, opened) if opened is not None else {}
+        return [Path(name) for group in groups.values() for name in group]
 
 
 def one_statement(sql: str) -> str:

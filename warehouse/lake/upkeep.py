@@ -71,7 +71,8 @@ def _vacuum(lake: Lake, ref: TableRef, kept: set[int], keep_hours: int, dry_run:
     options = {"retention_hours": keep_hours, "enforce_retention_duration": False, "full": True}
     versions = sorted({*kept, int(table.version())})
     # A vacuum is two commits: there are none when there is nothing to remove.
-    doomed = table.vacuum(dry_run=True, keep_versions=versions, **options)
+    listed = table.vacuum(dry_run=True, keep_versions=versions, **options)
+    doomed = [name for name in listed if (lake.path(ref) / name).is_file()]
     if doomed and not dry_run:
         table.vacuum(dry_run=False, keep_versions=versions, **options)
     return sorted(str(name) for name in doomed)

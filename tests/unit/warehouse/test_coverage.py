@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from datetime import date, timedelta
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from quant.core.market.calendar import calendar
+from quant.warehouse.coverage import Interval, by_year, merged, missing
+
+CALENDAR = calendar("XSHG")
+FIRST = date(2023, 1, 1)
+DAYS = st.integers(min_value=0, max_value=700).map(lambda n: FIRST + timedelta(days=n))
+INTERVALS = st.tuples(DAYS, DAYS).map(lambda pair: Interval(min(pair), max(pair)))
+
+
+def sessions(intervals: list[Interval]) -> set[date]:
+    return {day for each in intervals for day in CALENDAR.sessions(each.start, each.end)}
+
+
+@given(INTERVALS, st.lists(INTERVALS, max_size=6))
+def test_what_is_covered_and_what_is_missing_make_up_what_is_wanted(
+    wanted: Interval, covered: list[Interval]
+) -> None:
+    gaps = missing(wanted, covered, CALENDAR)
+    assert sessions(gaps) == sessions([wanted]) - sessions(covered)
+    assert len(sessions(gaps)) == sum(len(sessions([gap])) for gap in gaps)
+    assert sessions([part for gap in gaps for part in by_year(gap)]) == sessions(gaps)
+
+
+@given(st.lists(INTERVALS, max_size=6))
+def test_merged_intervals_hold_the_same_sessions_and_do_not_touch(intervals: list[Interval]) -> None:
+    joined = merged(intervals, CALENDAR)
+    assert sessions(joined) == sessions(intervals)
+    for left, right in pairwise(joined):
+        assert CALENDAR.sessions(left.end + timedelta(days=1), right.start - timedelta(days=1))
+
+
+def test_intervals_are_cut_at_the_ends_of_years() -> None:
+    parts = by_year(Interval(date(2022, 11, 1), date(2024, 2, 1)))
+    assert [(p.start.isoformat(), p.end.isoformat()) for p in parts] == [
+        ("2022-11-01", "2022-12-31"),
+        ("2023-01-01", "2023-12-31"),
+        ("2024-01-01", "2024-02-01"),
+    ]
