@@ -1,4 +1,4 @@
-"""Declared tables as assets: one step a table stores the sources' rows and the golden table, and judges it."""
+"""Declared tables as assets: one step a table stores its sources' rows, the golden table, and judges it."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final

@@ -89,13 +89,18 @@ def fail_orphans(instance: dg.DagsterInstance, *, command_line: bool, served: bo
     The caller knows that they are: whoever holds the writer lock knows it of ``command_line`` runs, whoever
     holds the server lock of runs that the UI ``served``.
     """
-    failed = []
-    for run in instance.get_runs(filters=dg.RunsFilter(statuses=list(_UNFINISHED))):
-        ours = run.tags.get(ORIGIN) == COMMAND_LINE
-        if command_line if ours else served:
-            instance.report_run_failed(run, message="Its process ended before the run did.")
-            failed.append(run.run_id)
-    return failed
+    runs = unfinished(instance, command_line=command_line, served=served)
+    for run in runs:
+        instance.report_run_failed(run, message="Its process ended before the run did.")
+    return [run.run_id for run in runs]
+
+
+def unfinished(
+    instance: dg.DagsterInstance, *, command_line: bool = True, served: bool
+) -> list[dg.DagsterRun]:
+    """Runs that have begun and not ended: those of the command line, those that the UI ``served``."""
+    runs = instance.get_runs(filters=dg.RunsFilter(statuses=list(_UNFINISHED)))
+    return [run for run in runs if (command_line if run.tags.get(ORIGIN) == COMMAND_LINE else served)]
 
 
 def nobody_serves(desk: Workspace) -> bool:
