@@ -61,6 +61,26 @@ def check_poison(case: PoisonCase, at: Iterable[int], *, seeds: Iterable[int] = 
     return compared
 
 
+def check_panel_poison(
+    build: Callable[[Panel], PoisonCase], panel: Panel, at: Iterable[int], *, seeds: Iterable[int] = (1, 2)
+) -> int:
+    """The same from the panel on: factors, universe and construction are made anew from the poisoned one.
+
+    ``build`` assembles a case from a panel; ``at`` are market rows.
+    """
+    case = build(panel)
+    phase = decision_phase(case.plan)
+    compared = 0
+    for t in at:
+        until = case.data.market.instant(t, phase)
+        clean = decisions(case, case.data, until)
+        for seed in seeds:
+            spoiled = build(poison_panel(panel, case.data.first + t, phase, seed))
+            _compare(case.data, clean, decisions(spoiled, spoiled.data, until))
+            compared += len(clean)
+    return compared
+
+
 def decision_phase(plan: SessionPlan) -> Phase:
     """The phase of a session at which ``plan`` decides."""
     return Phase.DECIDE if plan.decide == "before_close" else Phase.CLOSE
