@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -121,3 +122,13 @@ def test_ineligible_names_are_not_chosen() -> None:
 
 def test_the_kernel_hash_is_a_digest() -> None:
     assert len(bytes.fromhex(KERNEL_HASH)) == 32
+
+
+def test_the_documented_order_table_is_the_kernels(repository: Path) -> None:
+    text = (repository / "docs/kernel.md").read_text(encoding="utf-8")
+    lines = text.split("<!-- order-states -->\n")[1].split("<!-- /order-states -->")[0].splitlines()
+    documented = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert documented[0] == ["state", *(event.name for event in OrderEvent)]
+    for state, row in zip(OrderState, documented[2:], strict=True):
+        outcomes = [next_state(state, event) for event in OrderEvent]
+        assert row == [state.name, *("" if to is None else to.name for to in outcomes)]
