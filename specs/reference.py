@@ -155,14 +155,21 @@ def _rows(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[tuple[str, 
             continue
         here = (*path, key)
         choices = choices_at(model, (key,))
-        value = " \\| ".join(f"`{c}`" for c in choices) if choices else _type_words(model, key)
-        default = "required" if field.is_required() else _default(field.default)
+        value = " \\| ".join(_choice(c) for c in choices) if choices else _type_words(model, key)
+        default = (
+            "required" if field.is_required() else _default(field.get_default(call_default_factory=True))
+        )
         yield ".".join(here), value, default, words.get(name, "")
         for step, shown in (((key,), here), ((key, "*"), (*here, "NAME")), ((key, 0), (*path, f"{key}[]"))):
             part = part_at(model, step)
             if part is not None:
                 yield from _rows(part, shown)
                 break
+
+
+def _choice(word: str) -> str:
+    """A word of a table cell: blanks by name, the cell's own separator escaped."""
+    return "tab" if word == "\t" else f"`{word}`".replace("|", "\\|")
 
 
 def _type_words(model: type[BaseModel], key: str) -> str:
@@ -178,6 +185,8 @@ def _words(schema: dict[str, Any]) -> str:
     if "description" in schema:
         return str(schema["description"])
     kind = schema.get("format") or schema.get("type")
+    if isinstance(kind, list):
+        return "text"
     if kind == "array":
         return f"list of {_words(schema.get('items', {}))}"
     return {"string": "text", "integer": "whole number", "boolean": "`true` or `false`"}.get(
