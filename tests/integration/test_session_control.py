@@ -9,11 +9,21 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from session_case import run_case
+from session_case import Plan, Restless, case_config, case_data, python_rows, run_case
 from test_kill9_session import start
 
 from quant.core.errors import StateConflict
-from quant.trading import ControlFiles, SessionStatus, read_status, request
+from quant.trading import (
+    ControlFiles,
+    PaperOptions,
+    PythonStrategy,
+    SessionStatus,
+    View,
+    read_status,
+    request,
+    run_paper,
+)
+from quant.trading.strategies import StrategyError
 
 
 def wait(folder: Path, ready: Callable[[SessionStatus], bool], seconds: float = 30.0) -> SessionStatus:
@@ -97,3 +107,45 @@ def test_a_halted_session_that_was_killed_stays_halted(
     result = run_case(folder, snapshot_every=5)
     assert result.state == "halted"
     assert len(result.kernel.fills()["order_id"]) == fills
+
+
+def test_a_session_may_begin_halted_and_is_reset_later(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    folder.mkdir()
+    files = ControlFiles.in_folder(folder)
+    request(files, "halt", actor="ann", reason="not yet")
+    child = start(folder, "before_close", 5, pace=0.05)
+    begun = wait(folder, lambda s: s.done > 2)
+    assert (begun.state, begun.orders, begun.fills) == ("halted", 0, 0)
+    request(files, "reset", actor="ann", reason="go")
+    wait(folder, lambda s: s.fills > 0)
+    output, errors = child.communicate(timeout=60)
+    assert child.returncode == 0, errors.decode()
+    assert run_case(folder, decide="before_close", snapshot_every=0).state_hash == output.decode().strip()
+
+
+class BreaksOnDayTen(Restless):
+    def decide(self, view: View) -> None:
+        if view.t >= 10:
+            raise ZeroDivisionError("ten")
+        super().decide(view)
+
+
+def test_a_strategy_that_fails_leaves_a_status_and_a_journal_to_go_on_from(tmp_path: Path) -> None:
+    whole = run_case(tmp_path / "whole")
+    data = case_data()
+    options = PaperOptions(rows=python_rows(data.market.T), snapshot_every=7)
+    with pytest.raises(StrategyError) as caught:
+        run_paper(
+            Plan(),
+            data,
+            case_config(data.market.T),
+            PythonStrategy(BreaksOnDayTen()),
+            tmp_path / "s",
+            options=options,
+        )
+    assert str(caught.value.fault.where).startswith("integration/test_session_control.py:")
+    failed = read_status(tmp_path / "s")
+    assert (failed.state, failed.done) == ("failed", 10)
+    assert "ZeroDivisionError: ten" in (failed.error or "")
+    assert run_case(tmp_path / "s").chain == whole.chain
