@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Literal
@@ -11,8 +10,8 @@ from typing import Any, Literal
 from quant.core.errors import Location, QuantError, SpecError, SpecErrors
 from quant.core.hashing import decimal_text
 from quant.core.ids import parse_code
-from quant.core.market.calendar import calendar
 from quant.specs.compile.catalog import Catalog, TableState
+from quant.specs.compile.coverage import Frame, table_states
 from quant.specs.compile.plan import (
     BacktestPlan,
     BenchmarkPlan,
@@ -29,30 +28,15 @@ from quant.specs.compile.plan import (
 from quant.specs.compile.programs import conjunction, factor_program, formula_program, where_programs
 from quant.specs.expr.program import Program
 from quant.specs.resolution import ResolvedSpec
-from quant.specs.schema import CostSpec, FilesSource, RiskSpec
+from quant.specs.schema import CostSpec, RiskSpec
 from quant.specs.schema.research import Boards
 from quant.specs.schema.trading import Fill
 
-TABLES = ("instruments", "instrument_attributes", "bars_1d", "adjustment_factors", "corporate_actions")
-DAILY = ("bars_1d", "adjustment_factors")
 _FROM_FACTS = {
     "survivorship": "delistings.absent",
     "limits": "limits.derived",
     "suspensions": "suspensions.derived",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    """What a backtest and a session state in different places."""
-
-    mode: Literal["backtest", "paper"]
-    start: date
-    end: date
-    cash: Decimal
-    fill: Fill
-    prices: Literal["raw", "adjusted"]
-    at: Location
 
 
 def compile_backtest(
@@ -68,7 +52,7 @@ def compile_backtest(
     Raises SpecErrors: look-ahead, or ``data.missing`` with the command that fetches what is missing.
     """
     spec = resolved.backtest
-    frame = _Frame(
+    frame = Frame(
         "backtest",
         spec.range.from_,
         spec.range.to,
@@ -93,7 +77,7 @@ def compile_session(
     """The plan of a deployment's paper session; ``start`` and ``end`` replace the spec's. Raises as above."""
     spec = resolved.deployment
     paper = spec.env.paper
-    frame = _Frame(
+    frame = Frame(
         "paper",
         start or paper.from_,
         end or paper.to,
@@ -120,7 +104,7 @@ def compile_session(
 def _compile(
     resolved: ResolvedSpec,
     catalog: Catalog,
-    frame: _Frame,
+    frame: Frame,
     rulebook_hash: str,
     kernel_hash: str,
     as_of: datetime | None,
@@ -134,7 +118,7 @@ def _compile(
     lookback = max(
         1, signal.lookback if signal else 0, where.lookback if where else 0, code.lookback if code else 0
     )
-    states = _states(resolved, catalog, frame, lookback)
+    states = table_states(resolved, catalog, frame, lookback)
     pinned = tuple(PinnedTable(s.name, s.version, s.content_hash) for s in states)
     return BacktestPlan(
         name=resolved.name,
@@ -198,84 +182,6 @@ def signal_program(resolved: ResolvedSpec, decide: str) -> Program | None:
     if strategy.expr is not None:
         return formula_program(strategy, resolved.marks["strategy"], decide)
     return None
-
-
-def _states(resolved: ResolvedSpec, catalog: Catalog, frame: _Frame, lookback: int) -> list[TableState]:
-    """The tables the run reads. Raises SpecErrors naming the command that completes them."""
-    dates = calendar(resolved.run.calendar)
-    try:
-        first = dates.offset(frame.start, -lookback)
-    except QuantError:
-        raise SpecErrors(
-            [
-                SpecError(
-                    "spec.range",
-                    f"the run needs {lookback} sessions before its start, before the calendar begins",
-                    where=frame.at,
-                    expected=f"a start after {dates.first}",
-                    found=str(frame.start),
-                )
-            ]
-        ) from None
-    needed = [n for n in TABLES if n != "corporate_actions" or frame.prices == "raw"]
-    states, missing = [], []
-    sessions = dates.sessions(frame.start, frame.end)
-    last = sessions[-1] if sessions else frame.end
-    for name in needed:
-        state = catalog.table(name)
-        if state is None:
-            if name in ("bars_1d", "instruments") or offers(resolved, name):
-                missing.append((name, "never fetched"))
-            continue
-        states.append(state)
-        if name in DAILY and not _covers(state, first, last):
-            missing.append((name, f"{state.start} to {state.end}"))
-    if missing:
-        raise SpecErrors([_missing(missing, len(needed), first, frame, lookback, resolved)])
-    return states
-
-
-def offers(resolved: ResolvedSpec, table: str) -> bool:
-    """Whether a source of the table can fill it; what none can fill is left out and said to be assumed."""
-    spec = resolved.tables.get(table)
-    if spec is None:
-        return False
-    found = [s for n in spec.from_ or () if (s := resolved.sources.get(n)) is not None]
-    return any(
-        not isinstance(source, FilesSource)
-        or spec.dataset in source.datasets
-        or (spec.dataset == "corporate_actions" and source.infer_events)
-        for source in found
-    )
-
-
-def _covers(state: TableState, first: date, last: date) -> bool:
-    return state.start is not None and state.end is not None and state.start <= first and state.end >= last
-
-
-def _missing(
-    missing: list[tuple[str, str]],
-    needed: int,
-    first: date,
-    frame: _Frame,
-    lookback: int,
-    resolved: ResolvedSpec,
-) -> SpecError:
-    """One error with the one command that fetches everything the run lacks."""
-    names = [n for n, _ in missing]
-    words = ["quant data sync", *(names if len(names) < needed else [])]
-    words.append(f"--start {first} --end {frame.end}")
-    if resolved.profile != resolved.default_profile:
-        words.append(f"--profile {resolved.profile}")
-    return SpecError(
-        "data.missing",
-        f"data are missing: {', '.join(names)}",
-        where=frame.at,
-        expected=f"sessions from {first} ({lookback} before the start) to {frame.end}; "
-        "a later start needs less",
-        found="; ".join(f"{n}: {have}" for n, have in missing),
-        hint=" ".join(words),
-    )
 
 
 def _codes(written: Iterable[str], where: Location) -> tuple[str, ...]:
@@ -372,7 +278,7 @@ def _text(value: Decimal | None) -> str | None:
 
 
 def _assumptions(
-    resolved: ResolvedSpec, frame: _Frame, states: list[TableState], decide: str
+    resolved: ResolvedSpec, frame: Frame, states: list[TableState], decide: str
 ) -> tuple[str, ...]:
     facts = {key: value for state in states for key, value in state.facts.items()}
     present = {state.name for state in states}

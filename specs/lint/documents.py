@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from datetime import date
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 from quant.core.errors import Location, QuantError, SpecError, SpecErrors
 from quant.core.ids import parse_code
-from quant.core.market.calendar import calendar
 from quant.specs.compile.programs import factor_program, formula_program, where_programs
-from quant.specs.compose import PARTS, compose_one, lineage
+from quant.specs.compose import compose_one, lineage
 from quant.specs.document import Document, Marks
 from quant.specs.expr.program import Program
+from quant.specs.lint.runs import Faults, check_backtest, check_deployment, check_span, reference
 from quant.specs.lint.sources import check_source
 from quant.specs.registry import Registry
 from quant.specs.resolution import find_code
@@ -28,10 +27,8 @@ from quant.specs.schema import (
     UniverseSpec,
 )
 from quant.specs.schema.model import Header
-from quant.specs.schema.select import models, part_at
+from quant.specs.schema.select import models
 from quant.specs.validate import validate
-
-Faults = Iterator[SpecError]
 
 
 def check(registry: Registry) -> list[SpecError]:
@@ -72,18 +69,9 @@ def _nothing(registry: Registry, model: Any, marks: Marks) -> Faults:  # noqa: A
     yield from ()
 
 
-def _reference(
-    registry: Registry, kind: str, name: str | None, marks: Marks, path: tuple[str | int, ...]
-) -> Faults:
-    if name is not None and f"{kind}/{name}" not in registry.documents:
-        yield registry.missing(kind, name, marks.value(path))
-
-
 def _project(registry: Registry, model: ProjectSpec, marks: Marks) -> Faults:
-    yield from _reference(registry, "backtest", model.defaults.backtest, marks, ("defaults", "backtest"))
-    yield from _reference(
-        registry, "deployment", model.defaults.deployment, marks, ("defaults", "deployment")
-    )
+    yield from reference(registry, "backtest", model.defaults.backtest, marks, ("defaults", "backtest"))
+    yield from reference(registry, "deployment", model.defaults.deployment, marks, ("defaults", "deployment"))
     if model.defaults.profile not in model.profiles:
         yield SpecError(
             "spec.reference",
@@ -94,11 +82,11 @@ def _project(registry: Registry, model: ProjectSpec, marks: Marks) -> Faults:
         )
     for name, profile in model.profiles.items():
         for index, source in enumerate(profile.sources):
-            yield from _reference(registry, "source", source, marks, ("profiles", name, "sources", index))
+            yield from reference(registry, "source", source, marks, ("profiles", name, "sources", index))
         for source in profile.roots:
-            yield from _reference(registry, "source", source, marks, ("profiles", name, "roots", source))
+            yield from reference(registry, "source", source, marks, ("profiles", name, "roots", source))
         if profile.from_ and profile.to:
-            yield from _span(profile.from_, profile.to, marks, ("profiles", name))
+            yield from check_span(profile.from_, profile.to, marks, ("profiles", name))
 
 
 def _table(registry: Registry, model: TableSpec, marks: Marks) -> Faults:
@@ -113,7 +101,7 @@ def _table(registry: Registry, model: TableSpec, marks: Marks) -> Faults:
     named = model.from_ or []
     for index, name in enumerate(named):
         where = marks.value(("from", index))
-        yield from _reference(registry, "source", name, marks, ("from", index))
+        yield from reference(registry, "source", name, marks, ("from", index))
         if named.index(name) != index:
             yield SpecError("spec.duplicate", f"the source {name!r} is named twice", where=where, found=name)
         yield from _offer(registry, name, model.dataset, where)
@@ -177,7 +165,7 @@ def _strategy(registry: Registry, model: StrategySpec, marks: Marks) -> Faults:
             found=", ".join(given) or "none of them",
         )
         return
-    yield from _reference(registry, "factor", model.signal, marks, ("signal",))
+    yield from reference(registry, "factor", model.signal, marks, ("signal",))
     if model.expr is not None:
         yield from _formula(lambda: formula_program(model, marks, "after_close"), marks)
     elif model.params:
@@ -299,108 +287,6 @@ def _codes(written: list[str], marks: Marks, path: tuple[str | int, ...]) -> Fau
         seen[code] = text
 
 
-def _backtest(registry: Registry, model: BacktestSpec, marks: Marks) -> Faults:
-    yield from _use(registry, model, marks)
-    yield from _span(model.range.from_, model.range.to, marks, ("range",))
-    yield from _fill(model, marks)
-    yield from _aliases(registry, model, marks)
-
-
-def _deployment(registry: Registry, model: DeploymentSpec, marks: Marks) -> Faults:
-    yield from _use(registry, model, marks)
-    paper = model.env.paper
-    yield from _span(paper.from_, paper.to, marks, ("env", "paper"))
-    yield from _fill(model, marks)
-    yield from _aliases(registry, model, marks)
-
-
-def _use(registry: Registry, model: BacktestSpec | DeploymentSpec, marks: Marks) -> Faults:
-    for kind in ("strategy", "universe", "cost", "risk"):
-        yield from _reference(registry, kind, getattr(model.use, kind), marks, ("use", kind))
-
-
-def _span(start: date, end: date, marks: Marks, path: tuple[str | int, ...]) -> Faults:
-    first = marks.value((*path, "from")) if (*path, "from") in marks.values else marks.value((*path, 0))
-    last = marks.value((*path, "to")) if (*path, "to") in marks.values else marks.value((*path, 1))
-    if end < start:
-        yield SpecError(
-            "spec.range",
-            "the range ends before it starts",
-            where=last,
-            expected=f"{start} or later",
-            found=str(end),
-        )
-        return
-    dates = calendar("XSHG")
-    outside = [(d, w) for d, w in ((start, first), (end, last)) if not dates.first <= d <= dates.last]
-    for day, where in outside:
-        yield SpecError(
-            "spec.range",
-            f"the calendar does not cover {day}",
-            where=where,
-            expected=f"{dates.first} to {dates.last}",
-            found=str(day),
-        )
-    if not outside and not dates.sessions(start, end):
-        yield SpecError(
-            "spec.range",
-            "the range holds no session",
-            where=first,
-            expected="at least one session",
-            found=f"{start} to {end}",
-        )
-
-
-def _fill(model: BacktestSpec | DeploymentSpec, marks: Marks) -> Faults:
-    if model.fill.at == "open" and model.fill.participation is not None:
-        yield SpecError(
-            "spec.contradiction",
-            "the volume at the open is not known; participation has no meaning",
-            where=marks.key(("fill", "participation")),
-            expected="participation with close or vwap",
-            found="participation with open",
-            hint="set fill.at to vwap, or remove participation",
-        )
-
-
-def _aliases(registry: Registry, model: BacktestSpec | DeploymentSpec, marks: Marks) -> Faults:  # noqa: ARG001
-    for short, path in model.params.items():
-        where = marks.value(("params", short))
-        if part_at(type(model), (short,)) or short in {
-            *PARTS,
-            *(f.alias or n for n, f in type(model).model_fields.items()),
-        }:
-            yield SpecError(
-                "spec.value",
-                f"the short name {short!r} hides a key",
-                where=marks.key(("params", short)),
-                expected="a name that is no key",
-                found=short,
-            )
-        if not _known_path(model, path):
-            yield SpecError(
-                "spec.reference",
-                f"{path!r} is no key of this run",
-                where=where,
-                found=path,
-                expected="a dotted path, as strategy.construct.top",
-            )
-
-
-def _known_path(model: Header, path: str) -> bool:
-    head, *rest = path.split(".")
-    if head in PARTS:
-        return bool(rest) and any(_has(m, tuple(rest)) for m in models()[head])
-    return _has(type(model), (head, *rest))
-
-
-def _has(model: type[Header], path: tuple[str, ...]) -> bool:
-    parent = part_at(model, path[:-1])
-    if parent is not None:
-        return any(path[-1] == (f.alias or n) for n, f in parent.model_fields.items())
-    return len(path) > 1 and path[-2] == "params"
-
-
 _CHECKS: dict[type[Any], Callable[[Registry, Any, Marks], Faults]] = {
     ProjectSpec: _project,
     TableSpec: _table,
@@ -408,7 +294,7 @@ _CHECKS: dict[type[Any], Callable[[Registry, Any, Marks], Faults]] = {
     FactorSpec: _factor,
     StrategySpec: _strategy,
     RiskSpec: _risk,
-    BacktestSpec: _backtest,
-    DeploymentSpec: _deployment,
+    BacktestSpec: check_backtest,
+    DeploymentSpec: check_deployment,
     **dict.fromkeys(models()["source"], check_source),
 }
