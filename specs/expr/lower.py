@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quant.specs.expr.lexer import Source
-from quant.specs.expr.ops import MAX_NODES
+from quant.specs.expr.ops import MAX_NODES, MAX_WORK, OPCODES
 from quant.specs.expr.program import Instruction, Program
 from quant.specs.expr.types import Graph, Value
 
@@ -17,6 +17,16 @@ def lower(graph: Graph, source: Source) -> Program:
             graph.nodes[graph.result].at,
             expected=f"at most {MAX_NODES} operations",
             found=str(len(graph.nodes)),
+        )
+    work = sum(OPCODES[node.op].reach(node.params) for node in graph.nodes if OPCODES[node.op].windowed)
+    if work > MAX_WORK:
+        raise source.error(
+            "expr.limit",
+            "the windows of the expression are too long together",
+            graph.nodes[graph.result].at,
+            expected=f"at most {MAX_WORK} sessions in all",
+            found=str(work),
+            hint="shorter windows, or fewer of them",
         )
     columns: dict[str, int] = {}
     instructions = tuple(_instruction(node, columns) for node in graph.nodes)

@@ -10,6 +10,7 @@ MAX_DEPTH = 64  # nesting of parentheses, calls and operators
 MAX_NODES = 512  # instructions of one program
 MAX_WINDOW = 2_000  # sessions of one window or reference
 MAX_LOOKBACK = 10_000  # sessions of a whole program
+MAX_WORK = 20_000  # sum of all windows of a program: cells read per cell computed
 
 
 class Parameter(Enum):
@@ -39,11 +40,15 @@ class Opcode:
     least: int = 1
     most: int = MAX_WINDOW
 
+    @property
+    def windowed(self) -> bool:
+        return self.parameter is Parameter.WINDOW
+
     def reach(self, params: tuple[float, ...]) -> int:
         """Sessions before its own row that the operation itself reads."""
         if self.parameter is Parameter.LAG:
             return int(params[0])
-        return int(params[0]) - 1 if self.parameter is Parameter.WINDOW else 0
+        return int(params[0]) - 1 if self.windowed else 0
 
 
 def _table() -> dict[str, Opcode]:

@@ -9,6 +9,7 @@ from quant.specs.expr.ops import (
     MAX_NODES,
     MAX_TEXT,
     MAX_WINDOW,
+    MAX_WORK,
     OPERATORS,
     Operator,
 )
@@ -81,7 +82,8 @@ from its own rows in time order, so a value has the same bits whatever was compu
 across instruments see the members of the universe only.
 
 Limits: {MAX_TEXT} characters, {MAX_DEPTH} levels of nesting, {MAX_NODES} operations, windows up to
-{MAX_WINDOW} sessions, {MAX_LOOKBACK} sessions of lookback in all.
+{MAX_WINDOW} sessions, {MAX_LOOKBACK} sessions of lookback in all,
+{MAX_WORK} sessions in all windows together.
 """
 
 

@@ -1,4 +1,4 @@
-"""Shipped factors, formulas and filters: equal to the polars twin, blind to the future, exact in their rows."""
+"""Shipped factors, formulas, filters: equal to the polars twin, blind to the future, exact in their rows."""
 
 from __future__ import annotations
 

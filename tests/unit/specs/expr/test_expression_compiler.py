@@ -124,6 +124,10 @@ def test_faults_say_where_and_how_to_mend(text: str, code: str, column: int, hin
     assert fault.expected or fault.hint
 
 
+def test_many_long_windows_are_too_much_together() -> None:
+    assert refused(" + ".join(f"Mean($close, {1900 + n})" for n in range(12))).fault.code == "expr.limit"
+
+
 def test_prices_of_one_scale_mix() -> None:
     compiled("$raw_close >= $limit_up")
     compiled("$close >= $limit_up", price="raw")
