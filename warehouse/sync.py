@@ -121,6 +121,8 @@ def ingest(
         _refuse_beyond_tolerance(item, stored, lake, run, actor, stamp)
         result = _write(item, lake, stored.rows)
         _log(item, lake, stored, run, actor, stamp, "ok")
+        if item.golden:
+            lake.content_hash(item.table.name)  # kept beside the lake: the next reader need not hash
         return IngestReport(
             item.table.name,
             item.source.name,
@@ -138,11 +140,9 @@ def ingest(
 def sync(
     plan: SyncPlan, lake: Lake, *, run: str, actor: Actor | None = None, now: Callable[[], int] = utc_now
 ) -> Iterator[IngestReport]:
-    """Store a plan item by item, then hash the golden tables so that the next reader need not."""
+    """Store a plan item by item."""
     for item in plan.items:
         yield ingest(item, lake, run=run, actor=actor, now=now)
-    for name in {item.table.name for item in plan.items if item.golden}:
-        lake.content_hash(name)
 
 
 @dataclass(frozen=True, slots=True)

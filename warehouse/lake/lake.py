@@ -22,6 +22,8 @@ from quant.warehouse.lake.layout import GOLDEN, VENDOR, TableRef, table_ref
 from quant.warehouse.lock import WriterLock
 
 HASHES_KEPT = 256
+CROWD = 64
+"""Files in one partition at which a write compacts it: a log of one-row files would get slow to read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,6 @@ class Lake:
     ) -> WriteResult:
         """Make the rows whose columns equal ``equal`` exactly ``rows``, in one commit."""
         with self.lock.hold(f"write {ref}"):
-            self._require(ref)
             matches = pl.all_horizontal(pl.col(name) == pl.lit(value) for name, value in equal.items())
             before = self._scan(ref, None, None, None).filter(matches).collect()
             if not before.height and not rows.height:
@@ -252,16 +253,25 @@ class Lake:
         predicate: str | None,
         note: Mapping[str, str] | None,
     ) -> WriteResult:
-        self._require(ref)
         path, stored = self.path(ref), delta.with_year(ref.contract, rows)
         notes = dict(note or {})
+        if not (path / "_delta_log").is_dir():
+            delta.create_table(path, ref.contract)
         if not replaced:
             delta.append(path, stored, notes)
         elif not rows.height and predicate is not None:
             delta.delete(path, predicate, notes)
         else:
             delta.overwrite(path, stored, predicate, notes)
-        return WriteResult(self._require(ref), changed=True, rows=rows.height)
+        return WriteResult(self._settled(ref), changed=True, rows=rows.height)
+
+    def _settled(self, ref: TableRef) -> int:
+        """The version after a write; a partition of very many small files is rewritten first."""
+        found = delta.open_table(self.path(ref))
+        assert found is not None
+        if len(found.file_uris()) < CROWD or not upkeep.compact_table(self, ref, min_files=CROWD):
+            return int(found.version())
+        return self._require(ref)
 
     def _require(self, ref: TableRef) -> int:
         path = self.path(ref)

@@ -83,14 +83,16 @@ def compact(lake: Lake, *, min_files: int = 2) -> list[str]:
 
     Returns the tables that were rewritten. Raises InvariantBroken when a content hash changed.
     """
-    changed = []
     with lake.lock.hold("compact"):
-        for ref in lake.refs():
-            crowded = _crowded(lake, ref, min_files)
-            if crowded:
-                _rewrite(lake, ref, crowded)
-                changed.append(str(ref))
-    return changed
+        return [str(ref) for ref in lake.refs() if compact_table(lake, ref, min_files=min_files)]
+
+
+def compact_table(lake: Lake, ref: TableRef, *, min_files: int) -> bool:
+    """``compact`` for one table: whether a partition had ``min_files`` files or more."""
+    crowded = _crowded(lake, ref, min_files)
+    if crowded:
+        _rewrite(lake, ref, crowded)
+    return bool(crowded)
 
 
 def _crowded(lake: Lake, ref: TableRef, min_files: int) -> dict[str, list[str]]:

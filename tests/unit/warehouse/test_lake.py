@@ -10,6 +10,7 @@ from tiny_market import bar_rows
 from quant.core.errors import UsageError
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.lake import Lake, table_ref
+from quant.warehouse.lake.lake import CROWD
 
 BARS = table_ref("bars_1d")
 D1, D2, D3 = date(2023, 12, 28), date(2023, 12, 29), date(2024, 1, 2)
@@ -162,3 +163,19 @@ def test_tables_without_intervals_are_merged_by_key(lake: Lake) -> None:
     assert sorted(lake.read("identities")["instrument_id"].to_list()) == [1, 2]
     assert lake.count("identities") == 2
     assert lake.tables() == []
+
+
+def test_a_log_of_many_small_writes_is_compacted_on_the_way(lake: Lake) -> None:
+    ref = table_ref("identities")
+    stamp = bar_rows([D1])["ts"][0]
+    for number in range(CROWD + 5):
+        row = {
+            "code": f"{number:06d}.SZ",
+            "first_session": D1,
+            "instrument_id": number + 1,
+            "recorded_at": stamp,
+        }
+        lake.append(ref, pl.DataFrame([row], schema=ref.contract.schema))
+    assert sorted(lake.read("identities")["instrument_id"].to_list()) == list(range(1, CROWD + 6))
+    files = set((lake.root / "system" / "identities").rglob("*.parquet"))
+    assert len(files - {lake.root / name for name in lake.gc(keep_hours=0)}) < CROWD
