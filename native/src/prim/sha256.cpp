@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstring>
+#include <utility>
 
 namespace quant {
 namespace {
@@ -21,6 +22,26 @@ uint32_t load_big_endian(const uint8_t* p) {
   return uint32_t{p[0]} << 24 | uint32_t{p[1]} << 16 | uint32_t{p[2]} << 8 | uint32_t{p[3]};
 }
 
+using Words = std::array<uint32_t, 8>;
+
+// One round with the working variables a..h at v[(0 - R) mod 8] ..: they stay in place, only their names
+// move, so that the compiler keeps all eight in registers.
+template <size_t R>
+inline void turn(Words& v, uint32_t input) {
+  constexpr auto at = [](size_t k) { return (k + 8 - R % 8) % 8; };
+  const uint32_t a = v[at(0)], b = v[at(1)], c = v[at(2)], e = v[at(4)], f = v[at(5)], g = v[at(6)];
+  const uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
+  const uint32_t t1 = v[at(7)] + s1 + (g ^ (e & (f ^ g))) + input;
+  const uint32_t s0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
+  v[at(3)] += t1;
+  v[at(7)] = t1 + s0 + ((a & b) | (c & (a | b)));
+}
+
+template <size_t... R>
+inline void sixteen(Words& v, const uint32_t* w, const uint32_t* k, std::index_sequence<R...>) {
+  (turn<R>(v, w[R] + k[R]), ...);
+}
+
 }  // namespace
 
 void Sha256::compress(const uint8_t* block) {
@@ -31,16 +52,9 @@ void Sha256::compress(const uint8_t* block) {
     const uint32_t s1 = std::rotr(w[i - 2], 17) ^ std::rotr(w[i - 2], 19) ^ (w[i - 2] >> 10);
     w[i] = w[i - 16] + s0 + w[i - 7] + s1;
   }
-  auto [a, b, c, d, e, f, g, h] = state_;
-  for (size_t i = 0; i < 64; ++i) {
-    const uint32_t s1 = std::rotr(e, 6) ^ std::rotr(e, 11) ^ std::rotr(e, 25);
-    const uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + kRound[i] + w[i];
-    const uint32_t s0 = std::rotr(a, 2) ^ std::rotr(a, 13) ^ std::rotr(a, 22);
-    const uint32_t t2 = s0 + ((a & b) ^ (a & c) ^ (b & c));
-    h = g, g = f, f = e, e = d + t1, d = c, c = b, b = a, a = t1 + t2;
-  }
-  const std::array<uint32_t, 8> mixed = {a, b, c, d, e, f, g, h};
-  for (size_t i = 0; i < 8; ++i) state_[i] += mixed[i];
+  Words v = state_;
+  for (size_t i = 0; i < 64; i += 16) sixteen(v, &w[i], &kRound[i], std::make_index_sequence<16>());
+  for (size_t i = 0; i < 8; ++i) state_[i] += v[i];
 }
 
 void Sha256::update(const void* data, size_t size) {

@@ -32,6 +32,7 @@ from quant.native.kernel import (
     Kernel,
     LedgerKind,
     Market,
+    OrderEvent,
     OrderState,
     Phase,
     Reason,
@@ -261,6 +262,34 @@ def test_the_first_links_of_the_chain_are_the_documented_bytes() -> None:
         head = hashlib.sha256(head + end).digest()
         assert loop.kernel.chain()[t] == (day, head.hex())
     assert loop.kernel.state_hash() == head.hex()
+
+
+def mix_of(*values: int) -> int:
+    mix = 0
+    for value in values:
+        mix = (mix ^ value % 2**64) * 0x9E3779B97F4A7C15 % 2**64
+        mix ^= mix >> 32
+    return mix
+
+
+def test_the_link_of_a_session_with_a_trade_is_the_documented_bytes() -> None:
+    fees = FeeTables.uniform(2, commission=250_000, commission_min=5 * YUAN)
+    loop = play(flat_market([[100_000], [102_000]]), {0: order(1, 1_000)}, fees=fees)
+    before, day = bytes.fromhex(loop.kernel.chain()[0][1]), int(loop.market.arrays["sessions"][1])
+
+    def event(name: str) -> bytes:
+        return struct.pack("<cqBH", b"O", 1, int(OrderEvent[name]), 0)
+
+    fee, cost = 5 * YUAN, 10_200 * YUAN
+    records = [
+        struct.pack("<ciBqqbqBi", b"I", 0, 2, 0, 1_000, 1, 0, 0, 0),
+        struct.pack("<cqibqqBi", b"N", 1, 0, 1, 1_000, 0, 0, 0), event("HOLD"), event("SEND"),
+        struct.pack("<cqq", b"S", 1, 1_000), event("ACK"),
+        struct.pack("<cqqqqqq", b"F", 1, 1_000, 102_000, fee, 0, 0), event("FILL"),
+        struct.pack("<ci9qQBB", b"E", day, 100_000 * YUAN - cost - fee, cost, 0, 100_000 * YUAN - fee, fee,
+                    0, 0, 0, 1, mix_of(0, 1_000, 1_000, 102_000, cost + fee), 0, 0),
+    ]  # fmt: skip
+    assert hashlib.sha256(before + b"".join(records)).hexdigest() == loop.kernel.state_hash()
 
 
 def test_orders_end_in_a_final_state() -> None:
