@@ -22,10 +22,45 @@ from quant.core.market.instrument import LISTED, TRADING, Board
 from quant.core.money import PRICE_SCALE, scaled, to_tick
 from quant.native.kernel import FeeTables, KernelConfig, Market, RuleTables
 from quant.research.market import instants
+from quant.research.panel import Actions, Panel
 from quant.trading import MarketData, PythonStrategy, View, run_paper, run_replay
 
 START, END = date(2015, 1, 9), date(2016, 1, 12)
 CODE = "000001.SZ"
+
+
+SPECS = """\
+apiVersion: quant/v1
+kind: strategy
+name: every_day
+code: {entry: strategies.golden:BuyEveryDay, decide: before_close}
+---
+apiVersion: quant/v1
+kind: cost
+name: golden_01
+commission: {rate: 0.0008, min: 5}
+stamp: {rate: 0.001}
+transfer: {rate: 0}
+rounding: none
+---
+apiVersion: quant/v1
+kind: risk
+name: unlimited
+---
+apiVersion: quant/v1
+kind: backtest
+name: golden_01
+use: {strategy: every_day, universe: all_listed, cost: golden_01, risk: unlimited}
+range: [2015-01-09, 2016-01-12]
+cash: 1_000_000
+fill: {at: close, on_insufficient_cash: reject}
+"""
+
+STRATEGY = """\
+class BuyEveryDay:
+    def decide(self, view):
+        view.order("000001.SZ", "buy", 1000)
+"""
 
 
 class BuyEveryDay:
@@ -181,3 +216,47 @@ def test_the_same_by_a_paper_session(data: MarketData, expected: Expected, tmp_p
     assert sum(day.fills for day in days) == 68
     replayed = run_replay(Plan(), data, config, PythonStrategy(BuyEveryDay()))
     assert replayed.chain == result.chain
+
+
+def test_the_same_from_specs_and_a_file_in_the_workspace(
+    shared: Callable[[str], Path], data: MarketData, expected: Expected, tmp_path: Path
+) -> None:
+    """Strategy document, cost document with its rates and rounding none, Python file: all the way through."""
+    from spec_workspaces import FullCatalog, load
+
+    from quant.core.market.rules import rulebook
+    from quant.native.kernel import KERNEL_HASH
+    from quant.pipelines.wiring import assemble, run_stepped
+    from quant.specs import resolve
+    from quant.specs.compile import compile_backtest
+
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "strategies" / "golden.py").write_text(STRATEGY)
+    resolved = resolve(load(tmp_path, golden=SPECS), "backtest", "golden_01", [])
+    catalog = FullCatalog(start=date(2014, 1, 2), end=date(2016, 1, 13))
+    plan = compile_backtest(resolved, catalog, rulebook_hash=rulebook().fingerprint, kernel_hash=KERNEL_HASH)
+    kernel = run_stepped(assemble(plan, _panel(data)), tmp_path / "strategies")
+    totals = [Decimal(int(nav)) / 1_000_000 for nav in kernel.nav_history()["nav"]]
+    assert totals == [round(total, 3) for total in expected.totals]
+    assert totals[-1] == Decimal("862996.72")
+    assert len(kernel.fills()["row"]) == 68
+
+
+def _panel(data: MarketData) -> Panel:
+    arrays = data.market.arrays
+    prices = {n: arrays[n] for n in ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down")}
+    return Panel(
+        sessions=tuple(data.sessions()),
+        instruments=np.array([1]),
+        codes=(CODE,),
+        names=("平安银行",),
+        boards=np.array([Board.SZSE_MAIN], np.uint8),
+        list_sessions=np.array([7762], np.int32),
+        vwap=arrays["vwap"],
+        volume=arrays["volume"],
+        amount=arrays["volume"] * arrays["vwap"] / PRICE_SCALE,
+        flags=arrays["flags"],
+        factor=np.ones(arrays["close"].shape),
+        actions=Actions(**data.market.actions),
+        **prices,
+    )
