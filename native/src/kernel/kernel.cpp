@@ -90,8 +90,8 @@ void Kernel::on_control(const Control& control, Commands& out) {
       halt(Reason::OPERATOR, &out);
       break;
     case ControlKind::kReset:
+      if (halted_) peak_ = ledger_.nav();  // the loss is accepted: the next drawdown counts from here
       halted_ = false;
-      peak_ = ledger_.nav();  // the loss is accepted: the next drawdown counts from here
       break;
     case ControlKind::kForbid:
     case ControlKind::kAllow:
