@@ -30,7 +30,7 @@ inline int64_t mul_add_div(int64_t a, int64_t b, int64_t plus, int64_t c) {
   uint64_t low = static_cast<uint64_t>(_mul128(a, b, &high));
   const uint64_t sum = low + static_cast<uint64_t>(plus);
   high += sum < low;
-  if (high >= c) overflow();
+  if (((high << 1) | static_cast<int64_t>(sum >> 63)) >= c) overflow();  // the quotient needs 64 bits
   int64_t rest = 0;
   return _div128(high, static_cast<int64_t>(sum), c, &rest);
 }
