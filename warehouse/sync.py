@@ -303,7 +303,7 @@ def _refuse_beyond_tolerance(
         f"{stored.quarantined + stored.rows.height} rows break the contract; the table is unchanged",
         expected=f"at most {item.source.quarantine_max:.2%} of the rows",
         found=f"{stored.share:.2%}",
-        hint=f"quant data quarantine ls --table {item.table.name} shows the rows and their reasons",
+        hint=f"quant data quarantine {item.table.name} shows the rows and their reasons",
     )
 
 

@@ -79,6 +79,13 @@ def complete_bars(
     work = _with_columns(work, {**flags, **prices})
     if not work.height:
         return _with_columns(work, {"ts": INSTANT}), facts
+    # Vendors leave volume and amount of a suspended session blank: there was none.
+    asleep = pl.col("suspended").fill_null(value=False)
+    work = work.with_columns(
+        pl.when(asleep).then(pl.col(name).fill_null(0)).otherwise(pl.col(name)).alias(name)
+        for name in ("volume", "amount")
+        if name in work.columns
+    )
     if not has_limits:
         work = with_computed_limits(work, context.master, rulebook(), context.calendar)
         facts["limits"] = "derived"

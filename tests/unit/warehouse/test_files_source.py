@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -194,3 +195,14 @@ def test_datasets_that_a_source_lacks_are_named() -> None:
     source = SourceSettings("s", "files", datasets={"bars_1d": DatasetSettings("bars_1d", "x")})
     with pytest.raises(SpecError, match="does not offer instruments"):
         source.dataset("instruments")
+
+
+def test_a_suspended_session_without_volume_traded_nothing(lake: Lake, vendor_folder: Path) -> None:
+    text = re.sub(r",[0-9.]+\n", ",1\n", BARS.replace("adj_factor", "status"))
+    text = text.replace("9.19,9.22,9.15,9.2,9.21,733610.31,673673.61,1", "9.21,9.21,9.21,9.21,9.21,,,0")
+    (vendor_folder / "bars.csv").write_text(text, encoding="utf-8")
+    status = FieldSettings("status", "suspended", values={"1": "false", "0": "true"})
+    run(lake, with_bars(vendor_folder, fields=(*BAR_FIELDS, status)), "instruments", "bars_1d")
+    row = lake.read("bars_1d").filter(pl.col("suspended")).row(0, named=True)
+    assert (row["volume"], row["amount"], row["close"]) == (0, 0, Decimal("9.21"))
+    assert lake.read("quarantine").height == 0
