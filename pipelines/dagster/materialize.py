@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from quant.assets import golden_key, group_of, vendor_key
-from quant.assets.keys import op_name
 from quant.core.errors import QuantError
 from quant.pipelines.dagster.instance import (
     COMMAND_LINE,
@@ -21,6 +20,7 @@ from quant.pipelines.dagster.jobs import job_name
 from quant.pipelines.dagster.location import Execution, build_definitions
 from quant.pipelines.dagster.notices import quiet_run
 from quant.pipelines.dagster.schedules import range_tags
+from quant.pipelines.dagster.signals import delivered_after
 from quant.pipelines.flows.sync import CheckOutcome, Progress, SyncOutcome, TableFailure, outcome_of
 from quant.warehouse.contracts.tables import contract
 
@@ -82,22 +82,23 @@ def _run(
     items: tuple[SyncItem, ...],
     watch: _Watch,
 ) -> None:
-    """One table's run. An error that is not ours is raised after the run was recorded as failed."""
+    """One table's run; whatever stops it is in ``watch`` afterwards."""
     watch.progress(f"sync {table}")
     dataset = items[0].table.dataset
     job = definitions.resolve_job_def(job_name(group_of(dataset)))
     known = len(watch.failures)
     years = range_tags(items) if contract(dataset).partitioned else {}
-    result = job.execute_in_process(
-        instance=instance,
-        asset_selection=_selection(table, items),
-        tags={ORIGIN: COMMAND_LINE, **years},
-        run_config=quiet_run(),
-        raise_on_error=False,
-    )
-    failed_checks = [c for c in watch.checks if c.table == table and not c.passed and c.severity == "error"]
-    if not result.success and len(watch.failures) == known and not failed_checks:
-        raise _unexpected(result, op_name(table))
+    with delivered_after():
+        result = job.execute_in_process(
+            instance=instance,
+            asset_selection=_selection(table, items),
+            tags={ORIGIN: COMMAND_LINE, **years},
+            run_config=quiet_run(),
+            raise_on_error=False,
+        )
+    broken = any(c.table == table and not c.passed and c.severity == "error" for c in watch.checks)
+    if not result.success and len(watch.failures) == known and not broken:
+        watch.failures.append(_unexpected(table, result))
 
 
 def _selection(table: str, items: tuple[SyncItem, ...]) -> list[dg.AssetKey]:
@@ -106,8 +107,17 @@ def _selection(table: str, items: tuple[SyncItem, ...]) -> list[dg.AssetKey]:
     return list(dict.fromkeys(keys))
 
 
-def _unexpected(result: dg.ExecuteInProcessResult, step: str) -> Exception:
+def _unexpected(table: str, result: dg.ExecuteInProcessResult) -> TableFailure:
+    """A bug of ours that ended a run; the traceback is in the run's log."""
+    said = "it did not say why"
     for event in result.all_events:
-        if event.is_step_failure and event.step_failure_data.error is not None:
-            return RuntimeError(f"{step}: {event.step_failure_data.error.to_string()}")
-    return RuntimeError(f"{step} failed without saying why")
+        if event.is_step_failure and (error := event.step_failure_data.error) is not None:
+            while error.cause is not None:
+                error = error.cause
+            said = f"{error.cls_name or 'error'}: {error.message.strip().removeprefix(f'{error.cls_name}: ')}"
+    fault = QuantError(
+        "internal",
+        f"the run of {table} failed: {said.splitlines()[0][:300]}",
+        hint=f"quant ui shows the traceback of run {result.run_id}; please report it",
+    )
+    return TableFailure.of(table, fault)
