@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from quant.assets import Observer, Unobserved, Warehouse, Years, build_assets, declare
+from quant.assets import DeclaredTable, Observer, Unobserved, Warehouse, Years, build_assets, declare
 from quant.core.market.calendar import calendar
 from quant.pipelines.actor import current_actor
 from quant.pipelines.dagster.jobs import group_jobs
@@ -40,7 +40,7 @@ def build_definitions(
     With an ``execution`` runs store its planned items; without one each run plans for its own partitions.
     """
     store = lake or Lake(desk.lake)
-    tables = declare(specs.tables, specs.sources, specs.table_specs, specs.source_specs)
+    tables = declared_tables(specs)
     warehouse = Warehouse(
         lake=store,
         sources=specs.sources,
@@ -58,6 +58,12 @@ def build_definitions(
         resources={"warehouse": warehouse},
         executor=dg.in_process_executor,
     )
+
+
+def declared_tables(specs: DataSpecs) -> tuple[DeclaredTable, ...]:
+    """The tables that the profile's sources can fill, and the calendar."""
+    offered = [table for table in specs.tables if specs.is_offered(table)]
+    return declare(offered, specs.sources, specs.table_specs, specs.source_specs)
 
 
 def partition_years(specs: DataSpecs, lake: Lake, execution: Execution | None) -> Years:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import dagster as dg
 
-from quant.assets import golden_key, group_of, vendor_key
+from quant.assets import DeclaredTable, golden_key, group_of, vendor_key
 from quant.core.errors import QuantError
 from quant.pipelines.dagster.instance import (
     COMMAND_LINE,
@@ -17,12 +18,12 @@ from quant.pipelines.dagster.instance import (
     open_instance,
 )
 from quant.pipelines.dagster.jobs import job_name
-from quant.pipelines.dagster.location import Execution, build_definitions
+from quant.pipelines.dagster.location import Execution, build_definitions, declared_tables
 from quant.pipelines.dagster.notices import quiet_run
 from quant.pipelines.dagster.schedules import range_tags
 from quant.pipelines.dagster.signals import delivered_after
 from quant.pipelines.flows.sync import CheckOutcome, Progress, SyncOutcome, TableFailure, outcome_of
-from quant.warehouse.contracts.tables import contract
+from quant.pipelines.unreported import Span, Unreported, joined
 
 if TYPE_CHECKING:
     from quant.pipelines.sources import DataSpecs
@@ -31,23 +32,69 @@ if TYPE_CHECKING:
     from quant.warehouse.lake import Lake
     from quant.warehouse.sync import IngestReport, SyncItem, SyncPlan
 
+NO_YEARS: Final = (0, 0)
+"""In the note of what is unreported: a table without partitions."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRun:
+    """One table's part of a sync. ``years`` are those whose partitions the run reports, None for a table
+    without partitions. No items: what a killed sync stored is reported and judged.
+    """
+
+    table: DeclaredTable
+    items: tuple[SyncItem, ...]
+    years: Span | None
+
+    @property
+    def selection(self) -> list[dg.AssetKey]:
+        """The assets that the items fill; all of the table's where something is left to report."""
+        dataset = self.table.settings.dataset
+        sources = [i.source.name for i in self.items if i.fetch] or [s.name for s in self.table.sources]
+        golden = not self.items or any(item.golden for item in self.items)
+        keys = [vendor_key(name, dataset) for name in sources]
+        return [*dict.fromkeys(keys), *([golden_key(self.table.name)] if golden else [])]
+
 
 def materialize_plan(
     desk: Workspace, specs: DataSpecs, planned: SyncPlan, *, lake: Lake, progress: Progress
 ) -> SyncOutcome:
     """Store a plan as one run a table and say what became of it. A table that fails does not stop the others.
 
-    The caller holds ``lake``'s writer lock, so no other sync is running: unfinished runs of earlier ones are
-    marked as failed. Raises StateConflict when the lock cannot be had.
+    While ``lake``'s writer lock is held no other sync is running: unfinished runs of earlier ones are marked
+    as failed, and what they stored without saying so is reported now. Raises StateConflict when the lock
+    cannot be had.
     """
     with lake.lock.hold("quant data sync"):
         watch = _Watch(progress, total=len(planned.items))
+        note = Unreported.of(desk)
+        runs = table_runs(declared_tables(specs), planned, note.read())
+        note.write({run.table.name: run.years or NO_YEARS for run in runs})
         definitions = build_definitions(desk, specs, lake=lake, execution=Execution(planned, watch))
         with open_instance(desk) as instance:
             fail_orphans(instance, command_line=True, served=nobody_serves(desk))
-            for table, items in planned.by_table().items():
-                _run(definitions, instance, table, items, watch)
+            for run in runs:
+                _execute(definitions, instance, run, watch)
+                note.remove(run.table.name)
     return SyncOutcome(outcome_of(watch.reports), tuple(watch.checks), tuple(watch.failures))
+
+
+def table_runs(
+    tables: Sequence[DeclaredTable], planned: SyncPlan, unreported: Mapping[str, Span]
+) -> list[TableRun]:
+    """The runs of a sync in the plan's order, then those of tables that only have something to report."""
+    by_name = {table.name: table for table in tables}
+    items = planned.by_table()
+    names = [*items, *(name for name in unreported if name not in items and name in by_name)]
+    runs = []
+    for name in names:
+        mine = items.get(name, ())
+        years = unreported.get(name, NO_YEARS)
+        if mine:
+            own = (min(i.start for i in mine).year, max(i.end for i in mine).year)
+            years = joined(own, unreported.get(name))
+        runs.append(TableRun(by_name[name], mine, years if by_name[name].contract.partitioned else None))
+    return runs
 
 
 @dataclass(slots=True)
@@ -75,36 +122,23 @@ class _Watch:
         self.checks.append(CheckOutcome(table, rule.check, result.passed, rule.severity, result.detail))
 
 
-def _run(
-    definitions: dg.Definitions,
-    instance: dg.DagsterInstance,
-    table: str,
-    items: tuple[SyncItem, ...],
-    watch: _Watch,
-) -> None:
+def _execute(definitions: dg.Definitions, instance: dg.DagsterInstance, run: TableRun, watch: _Watch) -> None:
     """One table's run; whatever stops it is in ``watch`` afterwards."""
-    watch.progress(f"sync {table}")
-    dataset = items[0].table.dataset
-    job = definitions.resolve_job_def(job_name(group_of(dataset)))
+    name = run.table.name
+    watch.progress(f"sync {name}")
+    job = definitions.resolve_job_def(job_name(group_of(run.table.settings.dataset)))
     known = len(watch.failures)
-    years = range_tags(items) if contract(dataset).partitioned else {}
     with delivered_after():
         result = job.execute_in_process(
             instance=instance,
-            asset_selection=_selection(table, items),
-            tags={ORIGIN: COMMAND_LINE, **years},
+            asset_selection=run.selection,
+            tags={ORIGIN: COMMAND_LINE, **(range_tags(run.years) if run.years else {})},
             run_config=quiet_run(),
             raise_on_error=False,
         )
-    broken = any(c.table == table and not c.passed and c.severity == "error" for c in watch.checks)
+    broken = any(c.table == name and not c.passed and c.severity == "error" for c in watch.checks)
     if not result.success and len(watch.failures) == known and not broken:
-        watch.failures.append(_unexpected(table, result))
-
-
-def _selection(table: str, items: tuple[SyncItem, ...]) -> list[dg.AssetKey]:
-    keys = [vendor_key(item.source.name, item.table.dataset) for item in items if item.fetch]
-    keys += [golden_key(table) for item in items if item.golden]
-    return list(dict.fromkeys(keys))
+        watch.failures.append(_unexpected(name, result))
 
 
 def _unexpected(table: str, result: dg.ExecuteInProcessResult) -> TableFailure:

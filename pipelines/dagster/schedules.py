@@ -14,11 +14,11 @@ from dagster._core.storage.tags import (
 )
 
 from quant.assets import DeclaredTable, Warehouse, golden_key, vendor_key
+from quant.assets.keys import op_name
 from quant.core.market.calendar import calendar
-from quant.warehouse.sync import SyncItem, plan_sync
+from quant.warehouse.sync import plan_sync
 
 TIMEZONE: Final = "Asia/Shanghai"
-JOB: Final = "sync_scheduled"
 
 
 def daily_schedules(tables: Sequence[DeclaredTable], warehouse: Warehouse) -> list[Any]:
@@ -77,11 +77,13 @@ def _requests(
     if not wanted:
         yield dg.SkipReason("nothing is missing")
     for table in wanted:
+        items = missing[table.name]
+        years = (min(i.start for i in items).year, max(i.end for i in items).year)
         yield dg.RunRequest(
             run_key=f"{table.name} {today}",
             asset_selection=asset_keys(table),
-            tags=range_tags(missing[table.name]) if table.contract.partitioned else {},
-            run_config={"ops": {f"sync_{table.name}": {"config": {"restate": False}}}},
+            tags=range_tags(years) if table.contract.partitioned else {},
+            run_config={"ops": {op_name(table.name): {"config": {"restate": False}}}},
         )
 
 
@@ -93,9 +95,6 @@ def asset_keys(table: DeclaredTable) -> list[dg.AssetKey]:
     ]
 
 
-def range_tags(items: Sequence[SyncItem]) -> dict[str, str]:
-    """The year partitions that items touch, as a run says it."""
-    return {
-        ASSET_PARTITION_RANGE_START_TAG: str(min(i.start for i in items).year),
-        ASSET_PARTITION_RANGE_END_TAG: str(max(i.end for i in items).year),
-    }
+def range_tags(years: tuple[int, int]) -> dict[str, str]:
+    """How a run says which year partitions it covers."""
+    return {ASSET_PARTITION_RANGE_START_TAG: str(years[0]), ASSET_PARTITION_RANGE_END_TAG: str(years[1])}

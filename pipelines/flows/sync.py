@@ -11,6 +11,7 @@ from quant.core.errors import CheckFailed, Fault, QuantError, UsageError
 from quant.core.market.calendar import calendar
 from quant.core.time import parse_date, to_datetime, utc_now
 from quant.pipelines.sources import DataSpecs, data_specs
+from quant.pipelines.unreported import Unreported
 
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
@@ -237,7 +238,7 @@ def sync(desk: Workspace, request: SyncRequest, *, progress: Progress | None = N
     specs, lake = data_specs(desk), Lake(desk.lake)
     with lake.lock.hold("quant data sync"):
         planned = plan_sync(desk, request, specs, lake=lake)
-        if not planned.items:
+        if not planned.items and not Unreported.of(desk).read():
             return SyncOutcome(())
         report("start dagster")
         from quant.pipelines.dagster import materialize_plan
