@@ -37,19 +37,22 @@ class RuleTables:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FeeTables:
-    """Fee rates, int64 [T, B] at RATE_SCALE; ``commission_min`` in micro-yuan per order."""
+    """Fee rates, int64 [T, B] at RATE_SCALE; ``commission_min`` in micro-yuan per order,
+    ``transfer_per_share`` in micro-yuan per share (Shanghai until 2015-07-31)."""
 
     commission: Table
     stamp_buy: Table
     stamp_sell: Table
     transfer: Table
     commission_min: Table
+    transfer_per_share: Table
 
     @classmethod
     def uniform(cls, sessions: int, *, commission: int = 0, stamp_buy: int = 0, stamp_sell: int = 0,
-                transfer: int = 0, commission_min: int = 0, boards: int = BOARDS) -> FeeTables:
+                transfer: int = 0, commission_min: int = 0, transfer_per_share: int = 0,
+                boards: int = BOARDS) -> FeeTables:
         """The same rates on every board and day."""
-        values = (commission, stamp_buy, stamp_sell, transfer, commission_min)
+        values = (commission, stamp_buy, stamp_sell, transfer, commission_min, transfer_per_share)
         return cls(*(_full(sessions, boards, value) for value in values))
 
     @classmethod

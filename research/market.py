@@ -13,17 +13,19 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from quant.core.errors import UsageError
 from quant.core.market.calendar import calendar
 from quant.core.market.fees import FeeTerms, fee_schedule
 from quant.core.market.instrument import Board
 from quant.core.market.order_tables import order_tables
 from quant.core.market.tables import NO_RULE
+from quant.core.money import MONEY_SCALE, RATE_SCALE
 from quant.native.config import FeeTables, RuleTables
 from quant.native.market import Market
 from quant.research.panel import Actions, Panel, no_actions
 
 PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down", "vwap")
+BOARDS = tuple(board for board in Board if board is not Board.UNKNOWN)
+NEVER = 2**40
 RULES = ("buy_min", "buy_step", "sell_step", "odd_lot_sell", "max_order", "settlement_days")
 
 
@@ -71,42 +73,27 @@ def shift_actions(actions: Actions, first: int, end: int) -> Actions:
     )
 
 
-def rule_tables(sessions: Sequence[date], boards: npt.NDArray[np.uint8]) -> RuleTables:
-    """Order rules per session and board, int64 ``[T, B]``; harmless ones where a board did not exist."""
-    present = _boards(boards)
-    rules = order_tables(sessions, present)
-    return RuleTables(**{name: _spread(getattr(rules, name), sessions, present, 1) for name in RULES})
+def rule_tables(sessions: Sequence[date]) -> RuleTables:
+    """Order rules per session and board, int64 ``[T, B]``; without a rule nothing can be bought."""
+    rules = order_tables(sessions, BOARDS)
+    tables = {name: _spread(getattr(rules, name), sessions, 1) for name in RULES}
+    tables["buy_min"][tables["max_order"] == 1] = NEVER
+    tables["buy_min"][:, Board.UNKNOWN] = NEVER
+    return RuleTables(**tables)
 
 
-def fee_tables(terms: FeeTerms, sessions: Sequence[date], boards: npt.NDArray[np.uint8]) -> FeeTables:
-    """Fee rates per session and board at ``RATE_SCALE``, ``[T, B]``; zero where a board did not exist.
-
-    Raises:
-        UsageError: a session whose transfer fee is charged per share, which the kernel does not do.
-    """
-    present = _boards(boards)
-    schedule = fee_schedule(terms, sessions, present)
+def fee_tables(terms: FeeTerms, sessions: Sequence[date]) -> FeeTables:
+    """Fee rates per session and board at ``RATE_SCALE``, ``[T, B]``; zero where a board did not exist."""
+    schedule = fee_schedule(terms, sessions, BOARDS)
     names = ("commission", "stamp_buy", "stamp_sell", "transfer", "commission_min", "transfer_per_share")
-    tables = {name: _spread(getattr(schedule, name), sessions, present, 0) for name in names}
-    if (charged := tables.pop("transfer_per_share")).any():
-        session = sessions[int(np.flatnonzero(charged.any(axis=1))[-1])]
-        raise UsageError(
-            "cost.transfer",
-            f"until {session} the transfer fee was charged per share, which is not simulated",
-            hint="begin the run later, or set transfer: {rate: …} in the cost spec",
-        )
+    tables = {name: _spread(getattr(schedule, name), sessions, 0) for name in names}
+    tables["transfer_per_share"] = tables["transfer_per_share"] * MONEY_SCALE // RATE_SCALE
     return FeeTables(**tables)
 
 
-def _spread(
-    rows: list[list[int]], sessions: Sequence[date], present: list[Board], absent: int
-) -> npt.NDArray[np.int64]:
-    """Columns of the boards present in a table of all boards; ``absent`` where there is no rule."""
+def _spread(rows: list[list[int]], sessions: Sequence[date], absent: int) -> npt.NDArray[np.int64]:
+    """A table of ``BOARDS`` as one of all boards; ``absent`` where there is no rule."""
     full = np.full((len(sessions), len(Board)), absent, np.int64)
     values = np.array(rows, np.int64).reshape(len(sessions), -1)
-    full[:, present] = np.where(values == NO_RULE, absent, values)
+    full[:, BOARDS] = np.where(values == NO_RULE, absent, values)
     return full
-
-
-def _boards(boards: npt.NDArray[np.uint8]) -> list[Board]:
-    return [Board(b) for b in sorted(set(boards.tolist()))]

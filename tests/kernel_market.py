@@ -115,10 +115,12 @@ def board_rules(sessions: int, settlement_days: int = 1) -> RuleTables:
 
 
 def stock_fees(sessions: int) -> FeeTables:
-    """2.5 bp (at least 5 yuan), stamp duty 10 then 5 bp on sells, transfer 0.1 bp."""
+    """2.5 bp (at least 5 yuan), stamp duty 10 then 5 bp on sells, transfer by the share, then 0.1 bp."""
     fees = FeeTables.uniform(sessions, commission=250_000, stamp_sell=1_000_000, transfer=10_000,
                              commission_min=5_000_000)
     fees.stamp_sell[sessions // 2 :] = 500_000
+    fees.transfer[: sessions // 4] = 0
+    fees.transfer_per_share[: sessions // 4] = 600
     return fees
 
 

@@ -72,7 +72,8 @@ KernelConfig read_config(nb::handle config) {
                                                  {"stamp_buy", &F::stamp_buy},
                                                  {"stamp_sell", &F::stamp_sell},
                                                  {"transfer", &F::transfer},
-                                                 {"commission_min", &F::commission_min}});
+                                                 {"commission_min", &F::commission_min},
+                                                 {"transfer_per_share", &F::transfer_per_share}});
   for (const nb::handle item : config.attr("forbidden")) out.forbidden.push_back(nb::cast<int32_t>(item));
   return out;
 }

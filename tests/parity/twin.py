@@ -186,17 +186,19 @@ class Twin:
 
     def cost(self, t: int, i: int, quantity: int) -> int:
         amount = quantity * self.bar_price(t, i, 1) * MICRO
-        return amount + sum(self.charges(t, i, 1, amount))
+        return amount + sum(self.charges(t, i, 1, amount, quantity))
 
-    def charges(self, t: int, i: int, side: int, amount: int) -> tuple[int, int, int]:
+    def charges(self, t: int, i: int, side: int, amount: int, quantity: int) -> tuple[int, int, int]:
         unit = Decimal("0.01") if self.config.rounding == "cent" else Decimal("0.000001")
 
-        def part(name: str) -> int:
-            exact = Decimal(amount) / 10**6 * self.rate(name, t, i) / RATE
+        def part(name: str, besides: int = 0) -> int:
+            exact = Decimal(amount) / 10**6 * self.rate(name, t, i) / RATE + Decimal(besides) / 10**6
             return int(exact.quantize(unit, ROUND_HALF_UP) * 10**6)
 
         commission = max(part("commission"), self.rate("commission_min", t, i))
-        return commission, part("stamp_buy" if side > 0 else "stamp_sell"), part("transfer")
+        by_share = quantity * self.rate("transfer_per_share", t, i)
+        stamp = part("stamp_buy" if side > 0 else "stamp_sell")
+        return commission, stamp, part("transfer", by_share)
 
     def execute(self, t: int, wish: Wish, quantity: int, taken: dict[int, int]) -> None:
         i, side = wish.instrument, wish.side
@@ -212,7 +214,7 @@ class Twin:
                 return
         price = self.bar_price(t, i, side)
         amount = quantity * price * MICRO
-        commission, stamp, transfer = self.charges(t, i, side, amount)
+        commission, stamp, transfer = self.charges(t, i, side, amount, quantity)
         self.cash -= side * amount + commission + stamp + transfer
         holding = self.held.setdefault(i, Holding(mark=price))
         holding.quantity += side * quantity

@@ -54,7 +54,8 @@ void Kernel::apply_fill(Order& order, const Report& report) {
   }
   const int64_t notional = notional_micros(report.price, report.quantity);
   order.notional = add(order.notional, notional);
-  const Fees total = fees_of(order.notional, order.side, fees(order.instrument), config_.rounding);
+  const Fees total = fees_of(order.notional, order.filled + report.quantity, order.side,
+                             fees(order.instrument), config_.rounding);
   const Fees charged{total.commission - order.commission, total.stamp - order.stamp,
                      total.transfer - order.transfer};
   order.commission = total.commission;

@@ -7,7 +7,7 @@ namespace quant {
 
 int64_t buy_cost(int64_t quantity, int64_t price, const FeeRule& fees, int64_t unit) {
   const int64_t notional = notional_micros(price, quantity);
-  return add(notional, fees_of(notional, kBuy, fees, unit).total());
+  return add(notional, fees_of(notional, quantity, kBuy, fees, unit).total());
 }
 
 int64_t affordable(int64_t wanted, int64_t price, int64_t budget, const LotRule& lots, const FeeRule& fees,

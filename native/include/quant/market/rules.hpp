@@ -13,8 +13,11 @@ struct LotRule {
   int64_t buy_min = 1, buy_step = 1, sell_step = 1, odd_lot_sell = 1, max_order = 1, settlement_days = 0;
 };
 
+// Rates at kRateScale of the turnover; commission_min in micro-yuan an order, transfer_per_share in
+// micro-yuan a share (Shanghai until 2015-07-31).
 struct FeeRule {
-  int64_t commission = 0, stamp_buy = 0, stamp_sell = 0, transfer = 0, commission_min = 0;
+  int64_t commission = 0, stamp_buy = 0, stamp_sell = 0, transfer = 0, commission_min = 0,
+          transfer_per_share = 0;
 };
 
 template <class Rule>
@@ -40,8 +43,9 @@ struct Fees {
   int64_t total() const { return commission + stamp + transfer; }
 };
 
-// Fees of an order with this cumulative notional; each component rounded half up to `unit` micro-yuan.
-Fees fees_of(int64_t notional, int8_t side, const FeeRule& rule, int64_t unit);
+// Fees of an order with this cumulative notional and quantity; each component rounded half up to `unit`
+// micro-yuan.
+Fees fees_of(int64_t notional, int64_t quantity, int8_t side, const FeeRule& rule, int64_t unit);
 
 enum class FillAt : uint8_t { kOpen = 0, kClose = 1, kVwap = 2 };
 
