@@ -5,7 +5,7 @@ Only here is a plan's mode read; everything it builds is the same for a backtest
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from quant.core.errors import CheckFailed, SpecError
 from quant.core.market.calendar import calendar
 from quant.core.market.fees import FeeTerms
-from quant.core.market.instrument import BOARD_SHIFT, DELISTING, LISTED, SUSPENDED, TRADING, Board
+from quant.core.market.instrument import DELISTING, LISTED, SUSPENDED, TRADING, Board
 from quant.core.money import MONEY_SCALE, RATE_SCALE, scaled
 from quant.native.config import ConstructConfig, KernelConfig, RiskLimits
 from quant.native.factor import evaluate
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from quant.native.market import Market
     from quant.research.panel import Bool, Float, TableReader
     from quant.specs.compile.plan import BacktestPlan, CostPlan, RiskPlan
+    from quant.specs.expr.program import Program
     from quant.trading.market_data import MarketData
     from quant.trading.ports import Strategy
 
@@ -85,7 +86,8 @@ def assemble(plan: BacktestPlan, panel: Panel, *, threads: int = 1) -> Prepared:
     first = int(np.searchsorted(panel.session_days, (date.fromisoformat(plan.start) - date(1970, 1, 1)).days))
     sessions = panel.sessions[first:]
     members = _members(plan, panel)
-    rows, scores, eligible = _decisions(plan, panel, first, members, threads)
+    columns = PanelColumns(panel, mic=plan.calendar)
+    rows, scores, eligible = decisions(plan, panel, first, members, columns, threads=threads)
     return Prepared(
         plan=plan,
         panel=panel,
@@ -119,9 +121,19 @@ def _members(plan: BacktestPlan, panel: Panel) -> Bool:
     return np.isin(panel.boards, boards)
 
 
-def _decisions(
-    plan: BacktestPlan, panel: Panel, first: int, members: Bool, threads: int
+def decisions(
+    plan: BacktestPlan,
+    panel: Panel,
+    first: int,
+    members: Bool,
+    columns: Mapping[str, Float],
+    *,
+    threads: int = 1,
 ) -> tuple[npt.NDArray[np.int32], Float, Bool]:
+    """Decision rows (of the market, whose row 0 is panel row ``first``), scores and eligibility ``[R, S]``.
+
+    ``columns`` are the panel's, as programs load them. Empty when a Python strategy decides.
+    """
     none = np.zeros((0, len(panel.codes)))
     if plan.code is not None or plan.signal is None:
         return np.zeros(0, np.int32), none, none.astype(bool)
@@ -129,16 +141,25 @@ def _decisions(
     last = panel.sessions[-1]
     following = dates.next(last) if last < dates.last else None
     rows = decision_rows(panel.sessions[first:], plan.rebalance.every, plan.rebalance.on, following)
-    panel_rows = (rows + first).astype(np.int32)
-    eligible = _eligible(plan, panel, panel_rows, members, threads)
-    columns = PanelColumns(panel)
-    mask = np.ascontiguousarray(panel.has(LISTED) & members[np.newaxis, :])
-    scores = evaluate(plan.signal, columns, mask=mask, rows=panel_rows, threads=threads)
+    at = (rows + first).astype(np.int32)
+    eligible = _eligible(plan, panel, at, members, columns, threads)
+    mask = (panel.has(LISTED) & members[np.newaxis, :]) if _crosses(plan.signal) else None
+    scores = evaluate(plan.signal, columns, mask=mask, rows=at, threads=threads)
     return rows, np.ascontiguousarray(scores), np.ascontiguousarray(eligible)
 
 
+def _crosses(program: Program) -> bool:
+    """Whether a program compares instruments with each other and so needs to know which ones count."""
+    return any(instruction.op.startswith("cs_") for instruction in program.instructions)
+
+
 def _eligible(
-    plan: BacktestPlan, panel: Panel, rows: npt.NDArray[np.int32], members: Bool, threads: int
+    plan: BacktestPlan,
+    panel: Panel,
+    rows: npt.NDArray[np.int32],
+    members: Bool,
+    columns: Mapping[str, Float],
+    threads: int,
 ) -> Bool:
     """Names that may be chosen at each decision: listed, tradable as far as known then, in the universe."""
     flags = panel.flags[rows]
@@ -147,7 +168,7 @@ def _eligible(
     allowed &= (flags & np.uint32(SUSPENDED | DELISTING)) == 0
     allowed &= members[np.newaxis, :]
     if plan.universe.where is not None:
-        verdict = evaluate(plan.universe.where, PanelColumns(panel), mask=None, rows=rows, threads=threads)
+        verdict = evaluate(plan.universe.where, columns, mask=None, rows=rows, threads=threads)
         allowed &= verdict == 1.0
     return np.asarray(allowed)
 
@@ -155,11 +176,10 @@ def _eligible(
 def kernel_config(plan: BacktestPlan, panel: Panel, sessions: Sequence[date]) -> KernelConfig:
     """Cash, fills, dated rules and fees, risk: as the plan says."""
     cost, fill = plan.cost, plan.fill
-    boards = np.unique(panel.flags >> np.uint32(BOARD_SHIFT)).astype(np.uint8)
     return KernelConfig(
         cash_micro=scaled(Decimal(plan.initial_cash), MONEY_SCALE),
-        rules=rule_tables(sessions, boards),
-        fees=fee_tables(fee_terms(cost), sessions, boards),
+        rules=rule_tables(sessions),
+        fees=fee_tables(fee_terms(cost), sessions),
         fill_at=fill.at,
         decide=plan.decide,
         locked=fill.locked,

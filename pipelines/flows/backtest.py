@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -32,11 +31,9 @@ def _silent(_stage: str) -> None:
     return None
 
 
-def compile_plan(
-    desk: Workspace, spec: str, overrides: Sequence[str] = (), *, as_of: str | None = None
-) -> BacktestPlan:
+def compile_plan(desk: Workspace, spec: str, overrides: Sequence[str] = ()) -> BacktestPlan:
     """The plan of a backtest spec against the tables that the lake holds now."""
-    return _compile(desk, resolve_spec(desk, "backtest", spec, overrides), as_of)
+    return _compile(desk, resolve_spec(desk, "backtest", spec, overrides))
 
 
 def resolve_spec(desk: Workspace, kind: str, spec: str, overrides: Sequence[str]) -> ResolvedSpec:
@@ -64,7 +61,7 @@ def resolve_spec(desk: Workspace, kind: str, spec: str, overrides: Sequence[str]
     return resolve(registry, kind, document.name, list(overrides), profile=desk.profile)
 
 
-def _compile(desk: Workspace, resolved: ResolvedSpec, as_of: str | None) -> BacktestPlan:
+def _compile(desk: Workspace, resolved: ResolvedSpec) -> BacktestPlan:
     from quant.core.market.rules import rulebook
     from quant.native.kernel import KERNEL_HASH
     from quant.specs.compile import compile_backtest
@@ -76,25 +73,7 @@ def _compile(desk: Workspace, resolved: ResolvedSpec, as_of: str | None) -> Back
         DeltaCatalog(Lake(desk.lake)),
         rulebook_hash=rulebook().fingerprint,
         kernel_hash=KERNEL_HASH,
-        as_of=_instant(as_of),
     )
-
-
-def _instant(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise UsageError(
-            "as_of.invalid",
-            f"--as-of {text!r} is not an instant with a time zone",
-            found=text,
-            expected="ISO 8601 with an offset, as 2026-01-05T18:00+08:00",
-        )
-    return moment
 
 
 def backtest(
@@ -102,7 +81,6 @@ def backtest(
     spec: str,
     overrides: Sequence[str] = (),
     *,
-    as_of: str | None = None,
     lang: str | None = None,
     progress: Progress = _silent,
 ) -> RunSummary:
@@ -113,7 +91,7 @@ def backtest(
     language = report_language(desk, lang)
     progress("compile")
     resolved = resolve_spec(desk, "backtest", spec, overrides)
-    plan = _compile(desk, resolved, as_of)
+    plan = _compile(desk, resolved)
     lake = Lake(desk.lake)
     progress("load panel and factors")
     prepared = load(desk, plan, lake)

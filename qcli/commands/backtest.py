@@ -22,14 +22,6 @@ def backtest(
         ),
     ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print the plan as a tree and stop.")] = False,
-    as_of: Annotated[
-        str | None,
-        typer.Option(
-            "--as-of",
-            help="Use only what was known at this instant (ISO 8601 with offset).",
-            show_default=False,
-        ),
-    ] = None,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     lang: LangOption = None,
     workspace: WorkspaceOption = None,
@@ -46,11 +38,11 @@ def backtest(
     if explain:
         from quant.qcli.render.plans import print_plan
 
-        plan = flow.compile_plan(desk, spec, overrides or [], as_of=as_of)
+        plan = flow.compile_plan(desk, spec, overrides or [])
         print_json({"plan": plan.to_dict()}) if json_output else print_plan(plan)
         return
     with stages("backtest", quiet=json_output) as progress:
-        result = flow.backtest(desk, spec, overrides or [], as_of=as_of, lang=lang, progress=progress)
+        result = flow.backtest(desk, spec, overrides or [], lang=lang, progress=progress)
     if json_output:
         print_json(result.as_dict())
     else:

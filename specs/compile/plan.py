@@ -92,7 +92,7 @@ class FillPlan:
     at: Literal["open", "close", "vwap"]
     participation: str | None
     locked: Literal["by_side", "by_target"]
-    on_insufficient_cash: Literal["reduce", "reject"]
+    on_insufficient_cash: Literal["reduce", "reject", "overdraft"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def test_spawned_workers_import_the_package(tmp_path: Path) -> None:
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys; from quant.qcli.main import build; build();"
-        "heavy = {'dagster','polars','chdb','pandas','numpy','pydantic','hydra','pyarrow'} & set(sys.modules);"
+        "heavy = {'dagster','polars','chdb','pandas','numpy','pydantic','hydra'} & set(sys.modules);"
         "print(sorted(heavy))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -28,7 +28,9 @@ class Provider:
 PROVIDERS: Final[Mapping[str, Provider]] = {
     "calendar": Provider("quant.warehouse.sources.exchange_calendar", "open_calendar", by_year=False),
     "files": Provider("quant.warehouse.sources.files", "open_files", by_year=False, revision="revision"),
-    "simulated": Provider("quant.warehouse.sources.simulated", "open_simulated", by_year=True),
+    "simulated": Provider(
+        "quant.warehouse.sources.simulated", "open_simulated", by_year=True, revision="revision"
+    ),
 }
 
 

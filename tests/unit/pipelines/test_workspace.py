@@ -42,7 +42,7 @@ def test_nearest_quant_toml_is_found_from_below(root: Path, monkeypatch: pytest.
     assert Workspace.find().root == root
 
 
-def test_profile_beats_file_and_environment_beats_profile(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_beats_profile_beats_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert Workspace.find(root).get("report.lang") == "en"
     real = Workspace.find(root, profile="real")
     assert (real.get("report.lang"), real.get("sources")) == ("zh", ["files"])
