@@ -2,8 +2,8 @@
 
 W2-parity runs the reference's own semantics (adjusted prices, unrounded fees, credit allowed) and must end at
 its equity; W2-real runs raw prices with events, T+1, limits, dated fees to the cent, and is checked against
-the slow twin on a smaller panel. One thread, load times apart. The data and the reference come from
-../shared/bench; BENCH_DATA names a folder where gen.py has been before.
+the slow twin on a smaller panel. Both are declared in tests/bench/specs. One thread, load times apart. The
+data and the reference come from ../shared/bench; BENCH_DATA names a folder where gen.py has been before.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,19 +31,34 @@ ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get("QUANT_SHARED", ROOT.parent / "shared"))
 sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/parity")]
 
-from quant.native.kernel import (  # noqa: E402
-    ConstructConfig,
-    FeeTables,
-    FusedResult,
-    KernelConfig,
-    Market,
-    RuleTables,
-    run_fused,
-)
+from quant.core.market.instrument import BOARD_SHIFT, LISTED, SUSPENDED, TRADING, Board  # noqa: E402
+from quant.core.market.rules import rulebook  # noqa: E402
+from quant.native.kernel import KERNEL_HASH, FusedResult, Market, run_fused  # noqa: E402
+from quant.pipelines.wiring import construct_config, decisions, kernel_config  # noqa: E402
+from quant.research.columns import PanelColumns  # noqa: E402
+from quant.research.panel import Actions, Panel, no_actions  # noqa: E402
+from quant.specs.compile import TableState, compile_backtest  # noqa: E402
+from quant.specs.compile.plan import BacktestPlan  # noqa: E402
+from quant.specs.registry import load_workspace  # noqa: E402
+from quant.specs.resolution import resolve  # noqa: E402
 
 Array = NDArray[Any]
-PLAN = ConstructConfig("equal", 100, cash_buffer=50_000_000)
-CASH = 100_000_000 * 10**6
+BOARD = int(Board.SSE_MAIN) << BOARD_SHIFT
+
+
+class AllThere:
+    """A catalog for which every table covers every session: the panel is already in memory."""
+
+    def table(self, name: str) -> TableState:
+        return TableState(name, 0, "bench", date(1990, 12, 19), date(2026, 12, 31))
+
+
+def plan_of(name: str) -> BacktestPlan:
+    """The plan of a backtest in tests/bench/specs."""
+    resolved = resolve(load_workspace(Path(__file__).resolve().parent), "backtest", name)
+    return compile_backtest(
+        resolved, AllThere(), rulebook_hash=rulebook().fingerprint, kernel_hash=KERNEL_HASH
+    )
 
 
 def reference_module() -> ModuleType:
@@ -58,43 +76,97 @@ def price(values: Array) -> Array:
     return np.round(values * 10_000).astype("i8")
 
 
-def market_of(days: Array, suspended: Array, prices: dict[str, Array], pre_close: Array,
-              actions: dict[str, Array] | None) -> Market:
-    sessions = days.astype("datetime64[D]").astype("i4")
-    clock = np.array([4_500, 5_400, 25_020, 25_200], "i8")
+@dataclass(frozen=True)
+class Case:
+    """A plan and its panel, with everything that loading costs already paid."""
+
+    plan: BacktestPlan
+    panel: Panel
+    market: Market
+    columns: PanelColumns
+
+    def run(self) -> FusedResult:
+        """What is timed: filters, scores and the whole session."""
+        members = np.ones(self.market.S, bool)
+        config = kernel_config(self.plan, self.panel, self.panel.sessions)
+        given = decisions(self.plan, self.panel, 0, members, self.columns)
+        return run_fused(config, self.market, construct_config(self.plan), given[1], given[2], given[0])
+
+
+def case_of(
+    name: str, days: Array, suspended: Array, prices: dict[str, Array], pre_close: Array, actions: Actions
+) -> Case:
+    count = suspended.shape[1]
     unused = np.zeros(suspended.shape, "i8")  # neither volume nor vwap enters a fill at the open
-    return Market.from_arrays(
-        sessions=sessions, instants=(sessions.astype("i8")[:, None] * 86_400 + clock) * 10**9,
-        open=prices["open"], high=unused, low=unused, close=prices["close"], pre_close=pre_close,
-        limit_up=prices["up"], limit_down=prices["down"], vwap=unused, volume=unused,
-        flags=np.where(suspended, 1 + 4 + 256, 1 + 2 + 256).astype("u4"), actions=actions,
-    )  # fmt: skip
+    ones = np.broadcast_to(np.ones(1), suspended.shape)
+    board = np.full(count, int(Board.SSE_MAIN), "u1")
+    panel = Panel(
+        sessions=tuple(days.astype("datetime64[D]").tolist()),
+        instruments=np.arange(count),
+        codes=tuple(str(i) for i in range(count)),
+        names=("",) * count,
+        boards=board,
+        list_sessions=np.zeros(count, "i4"),
+        open=prices["open"],
+        high=unused,
+        low=unused,
+        close=prices["close"],
+        pre_close=pre_close,
+        limit_up=prices["up"],
+        limit_down=prices["down"],
+        vwap=unused,
+        volume=unused,
+        amount=ones,
+        flags=np.where(suspended, LISTED | SUSPENDED | BOARD, LISTED | TRADING | BOARD).astype("u4"),
+        factor=ones,
+        actions=actions,
+    )
+    clock = np.array([4_500, 5_400, 25_020, 25_200], "i8")
+    market = Market.from_arrays(
+        sessions=panel.session_days,
+        instants=(panel.session_days.astype("i8")[:, None] * 86_400 + clock) * 10**9,
+        open=panel.open,
+        high=unused,
+        low=unused,
+        close=panel.close,
+        pre_close=pre_close,
+        limit_up=panel.limit_up,
+        limit_down=panel.limit_down,
+        vwap=unused,
+        volume=unused,
+        flags=panel.flags,
+        actions=actions.as_columns(),
+    )
+    plan, columns = plan_of(name), PanelColumns(panel)
+    for column in {*plan.signal.columns, *plan.universe.where.columns}:
+        columns[column]
+    return Case(plan, panel, market, columns)
 
 
-def parity_case(panel: dict[str, Any]) -> tuple[KernelConfig, Market]:
+def parity_case(panel: dict[str, Any]) -> Case:
     prices = {name: price(panel[name]) for name in ("open", "close", "up", "down")}
     before = np.vstack([prices["close"][:1], prices["close"][:-1]])
-    market = market_of(panel["days"], panel["susp"], prices, before, None)
-    fees = FeeTables.uniform(market.T, commission=250_000, stamp_sell=500_000, transfer=10_000,
-                             commission_min=5_000_000)
-    rules = RuleTables.uniform(market.T, settlement_days=0)
-    return KernelConfig(CASH, rules, fees, locked="by_target", on_insufficient_cash="overdraft",
-                        rounding="none"), market
+    return case_of("w2_parity", panel["days"], panel["susp"], prices, before, no_actions())
 
 
-def events_of(close: Array, pre_close: Array) -> dict[str, Array]:
+def events_of(close: Array, pre_close: Array) -> Actions:
     """Distributions inferred from the reference price: small steps are cash, large ones mostly new shares."""
     t, i = np.nonzero(pre_close[1:] != close[:-1])
     before, after = close[t, i], pre_close[t + 1, i]
     ratio = before / after
     tenths = np.where(ratio < 1.1, 0, np.floor((ratio - 1) * 10 + 1e-9)).astype("i8")
     cash = np.maximum(before * 100 - after * (10 + tenths) * 10, 0)
-    return {"ex_index": (t + 1).astype("i4"), "pay_index": np.full(len(t), -1, "i4"),
-            "instrument": i.astype("i4"), "cash_per_share": cash.astype("i8"),
-            "bonus_ratio": tenths * 10_000_000, "inferred": np.ones(len(t), "u1")}  # fmt: skip
+    return Actions(
+        ex_index=(t + 1).astype("i4"),
+        pay_index=np.full(len(t), -1, "i4"),
+        instrument=i.astype("i4"),
+        cash_per_share=cash.astype("i8"),
+        bonus_ratio=tenths * 10_000_000,
+        inferred=np.ones(len(t), "u1"),
+    )
 
 
-def real_case(data: Path, columns: Array, panel: dict[str, Any]) -> tuple[KernelConfig, Market]:
+def real_case(data: Path, columns: Array, panel: dict[str, Any]) -> Case:
     sessions = len(panel["days"])
 
     def raw(name: str) -> Array:
@@ -106,20 +178,9 @@ def real_case(data: Path, columns: Array, panel: dict[str, Any]) -> tuple[Kernel
     before = np.vstack([prices["close"][:1], prices["close"][:-1]])
     steps = np.vstack([np.ones((1, len(columns))), factor[1:] / factor[:-1]])
     pre_close = np.round(before / steps / 100).astype("i8") * 100
-    market = market_of(panel["days"], panel["susp"], prices, pre_close, events_of(prices["close"], pre_close))
-    fees = FeeTables.uniform(sessions, commission=250_000, stamp_sell=1_000_000, transfer=20_000,
-                             commission_min=5_000_000)
-    dates = panel["days"].astype("datetime64[D]")
-    fees.transfer[dates >= np.datetime64("2022-04-29")] = 10_000
-    fees.stamp_sell[dates >= np.datetime64("2023-08-28")] = 500_000
-    return KernelConfig(CASH, RuleTables.uniform(sessions, max_order=1_000_000), fees), market
-
-
-def decisions(reference: ModuleType, panel: dict[str, Any]) -> tuple[Array, Array, Array]:
-    rows = reference.rebal_days(panel["days"])
-    rows = rows[rows + 1 < len(panel["days"])].astype("i4")
-    scores = panel["close"][rows] / panel["close"][rows - reference.LB] - 1
-    return scores, ~panel["susp"][rows], rows
+    return case_of(
+        "w2_real", panel["days"], panel["susp"], prices, pre_close, events_of(prices["close"], pre_close)
+    )
 
 
 def timed(work: Callable[[], Any], repeat: int) -> tuple[Any, float]:
@@ -131,45 +192,46 @@ def timed(work: Callable[[], Any], repeat: int) -> tuple[Any, float]:
     return result, sorted(walls)[len(walls) // 2]
 
 
-def equals_twin(config: KernelConfig, market: Market, given: tuple[Array, Array, Array]) -> bool:
+def equals_twin(case: Case) -> bool:
+    """Whether every daily total of the slow twin is ours, to the micro-yuan."""
     from twin import Twin
 
-    scores, eligible, rows = given
-    result = run_fused(config, market, PLAN, *given)
-    twin = Twin(config, market, PLAN).run(
+    members = np.ones(case.market.S, bool)
+    rows, scores, eligible = decisions(case.plan, case.panel, 0, members, case.columns)
+    config = kernel_config(case.plan, case.panel, case.panel.sessions)
+    twin = Twin(config, case.market, construct_config(case.plan)).run(
         {int(t): list(map(float, scores[k])) for k, t in enumerate(rows)},
         {int(t): list(eligible[k]) for k, t in enumerate(rows)},
     )
-    return bool(result.kernel.nav_history()["nav"].tolist() == twin.nav)
-
-
-def run_case(case: tuple[KernelConfig, Market], reference: ModuleType, panel: dict[str, Any],
-             repeat: int) -> tuple[FusedResult, float]:
-    config, market = case
-    return timed(lambda: run_fused(config, market, PLAN, *decisions(reference, panel)), repeat)
+    return bool(case.run().kernel.nav_history()["nav"].tolist() == twin.nav)
 
 
 def measure(data: Path, symbols: int, sessions: int, repeat: int) -> dict[str, Any]:
     """Ours and the reference in this process; walls are medians, ``ratio`` ours over the reference."""
     reference = reference_module()
     panel = reference.load(str(data), symbols, sessions)
-    (equity, trades), plain = timed(lambda: reference.reference(panel), repeat)
-    parity, parity_wall = run_case(parity_case(panel), reference, panel, repeat)
+    (equity, trades), plain = timed(partial(reference.reference, panel), repeat)
+    parity, wall = timed(parity_case(panel).run, repeat)
     nav = parity.kernel.nav_history()["nav"] / 10**6
+    shown = {
+        "seconds": wall,
+        "ratio": wall / plain,
+        "final_equity": float(nav[-1]),
+        "worst_relative_error": float(np.abs(nav / equity - 1).max()),
+        "trades": len(parity.kernel.fills()["row"]),
+    }
     full = np.load(data / "panel" / "close.npy", mmap_mode="r").shape[1]
     columns = np.linspace(0, full - 1, len(panel["names"])).astype(int)
-    real, real_wall = run_case(real_case(data, columns, panel), reference, panel, repeat)
-
+    days = {"days": panel["days"], "susp": panel["susp"]}
+    counts = len(panel["names"]), len(panel["days"])
+    del parity, panel  # the adjusted panel is not needed any more: peak memory is part of the result
+    real, real_wall = timed(real_case(data, columns, days).run, repeat)
     small = reference.load(str(data), 60, 250)
-    case = real_case(data, np.linspace(0, full - 1, 60).astype(int), small)
-    given = decisions(reference, small)
-    exact = equals_twin(*case, given)
+    exact = equals_twin(real_case(data, np.linspace(0, full - 1, 60).astype(int), small))
     return {
-        "workload": "W2", "symbols": len(panel["names"]), "days": len(panel["days"]),
+        "workload": "W2", "symbols": counts[0], "days": counts[1],
         "numpy": {"seconds": plain, "final_equity": float(equity[-1]), "trades": int(trades)},
-        "parity": {"seconds": parity_wall, "ratio": parity_wall / plain, "final_equity": float(nav[-1]),
-                   "worst_relative_error": float(np.abs(nav / equity - 1).max()),
-                   "trades": len(parity.kernel.fills()["row"])},
+        "parity": shown,
         "real": {"seconds": real_wall, "ratio": real_wall / plain, "final_equity": real.kernel.nav / 10**6,
                  "trades": len(real.kernel.fills()["row"]), "equals_twin_60x250": exact},
         "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
@@ -178,8 +240,18 @@ def measure(data: Path, symbols: int, sessions: int, repeat: int) -> dict[str, A
 
 def vectorbt(python: Path, data: Path, symbols: int, sessions: int) -> dict[str, Any]:
     """The peer, in the virtual environment that the runner made."""
-    command = [str(python), str(SHARED / "bench/w2_vectorbt.py"), "--data", str(data), "--repeat", "1",
-               "--n", str(symbols), "--t", str(sessions)]
+    command = [
+        str(python),
+        str(SHARED / "bench/w2_vectorbt.py"),
+        "--data",
+        str(data),
+        "--repeat",
+        "1",
+        "--n",
+        str(symbols),
+        "--t",
+        str(sessions),
+    ]
     printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return dict(json.loads(printed.strip().splitlines()[-1]))
 
