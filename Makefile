@@ -22,12 +22,13 @@ $(STAMP): pyproject.toml requirements.lock native/CMakeLists.txt $(wildcard nati
 
 native: ## rebuild the C++ extension only (fast, while developing)
 	@sh scripts/setup.sh --native
+	@$(BIN)/python -m nanobind.stubgen -q -m quant.native._native -o native/_native.pyi
 
 demo: setup ## simulated market -> backtest -> paper session, in this clone
 	@$(BIN)/python scripts/demo.py
 
 test: setup ## the tests
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q -n auto
 
 check: setup ## the static gate: ruff, mypy, import-linter, clang-format
 	@$(BIN)/ruff check .

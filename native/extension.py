@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any, Final
+from quant.native import _native as native
 
-native: Final[Any] = import_module("quant.native._native")
+__all__ = ["native"]

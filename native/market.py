@@ -35,10 +35,8 @@ class Market:
         self.arrays: Final = dict(arrays)
         self.actions: Final = dict(actions)
         self.T, self.S = (int(x) for x in arrays["close"].shape)
-        self.handle: Any = native.Market(
-            arrays["sessions"], arrays["instants"], *(arrays[name] for name in PRICES),
-            arrays["volume"], arrays["flags"], *(actions[name] for name in ACTIONS),
-        )  # fmt: skip
+        names = ("sessions", "instants", *PRICES, "volume", "flags")
+        self.handle = native.Market(*(arrays[name] for name in names), *(actions[name] for name in ACTIONS))
 
     @classmethod
     def from_arrays(cls, *, sessions: Array, instants: Array, open: Array, high: Array, low: Array,

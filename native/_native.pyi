@@ -1,0 +1,258 @@
+"""The C++20 core of quant."""
+
+from collections.abc import Sequence
+import enum
+from typing import Annotated
+
+import numpy
+from numpy.typing import NDArray
+
+
+KERNEL_HASH: str = ...
+
+class Reason(enum.IntEnum):
+    """Why an order or an account was stopped or changed."""
+
+    NONE = 0
+
+    LIMIT_UP = 1
+
+    LIMIT_DOWN = 2
+
+    SUSPENDED = 3
+
+    NO_BAR = 4
+
+    PARTICIPATION = 5
+
+    LIMIT_PRICE = 6
+
+    DAY_END = 7
+
+    CANCEL_REQUESTED = 8
+
+    VENUE_SILENT = 9
+
+    HALTED = 20
+
+    PAUSED = 21
+
+    INVALID = 22
+
+    NO_PRICE = 23
+
+    FORBIDDEN = 24
+
+    LOT = 25
+
+    MAX_ORDER = 26
+
+    NOT_SELLABLE = 27
+
+    ORDER_QUANTITY = 28
+
+    ORDER_VALUE = 29
+
+    SINGLE_NAME = 30
+
+    GROSS = 31
+
+    CASH_FLOOR = 32
+
+    CASH = 33
+
+    REDUCED_TO_CASH = 34
+
+    DAILY_LOSS = 40
+
+    DRAWDOWN = 41
+
+    OPERATOR = 42
+
+class OrderState(enum.IntEnum):
+    """Where an order stands."""
+
+    NEW = 0
+
+    WAITING = 1
+
+    SENT = 2
+
+    WORKING = 3
+
+    PARTIAL = 4
+
+    CANCELLING = 5
+
+    FILLED = 6
+
+    CANCELLED = 7
+
+    REJECTED = 8
+
+    EXPIRED = 9
+
+class OrderEvent(enum.IntEnum):
+    """What can happen to an order."""
+
+    HOLD = 0
+
+    SEND = 1
+
+    ACK = 2
+
+    PARTIAL_FILL = 3
+
+    FILL = 4
+
+    CANCEL_REQUEST = 5
+
+    CANCEL_REFUSED = 6
+
+    CANCEL = 7
+
+    REJECT = 8
+
+    EXPIRE = 9
+
+class LedgerKind(enum.IntEnum):
+    """What a ledger entry is."""
+
+    DEPOSIT = 0
+
+    TRADE = 1
+
+    COMMISSION = 2
+
+    STAMP = 3
+
+    TRANSFER = 4
+
+    DIVIDEND = 5
+
+    DIVIDEND_PAID = 6
+
+    BONUS = 7
+
+def next_state(state: OrderState, event: OrderEvent) -> object: ...
+
+class Market:
+    """A panel by reference; native/market.py checks and explains it."""
+
+    def __init__(self, sessions: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], instants: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], open: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], high: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], low: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], close: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], pre_close: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], limit_up: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], limit_down: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], vwap: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], volume: Annotated[NDArray[numpy.int64], dict(shape=(None, None), order='C', device='cpu', writable=False)], flags: Annotated[NDArray[numpy.uint32], dict(shape=(None, None), order='C', device='cpu', writable=False)], ex_index: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], pay_index: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], instrument: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], cash_per_share: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], bonus_ratio: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], inferred: Annotated[NDArray[numpy.uint8], dict(shape=(None,), order='C', device='cpu', writable=False)]) -> None: ...
+
+class Kernel:
+    """The kernel; native/kernel.py is its typed facade."""
+
+    def __init__(self, market: Market, config: object) -> None: ...
+
+    def snapshot(self) -> bytes: ...
+
+    def restore(self, arg: bytes, /) -> None: ...
+
+    def step_slice(self, arg0: int, arg1: int, /) -> dict: ...
+
+    def step_intents(self, arg: dict, /) -> dict: ...
+
+    def step_reports(self, arg: dict, /) -> dict: ...
+
+    def step_control(self, arg0: int, arg1: int, arg2: str, /) -> dict: ...
+
+    @property
+    def nav(self) -> int: ...
+
+    @property
+    def cash(self) -> int: ...
+
+    @property
+    def available(self) -> int: ...
+
+    @property
+    def receivable(self) -> int: ...
+
+    @property
+    def halted(self) -> bool: ...
+
+    @property
+    def paused(self) -> bool: ...
+
+    @property
+    def now(self) -> tuple[int, int, int]: ...
+
+    @property
+    def state_hash(self) -> str: ...
+
+    def chain(self) -> list[tuple[int, str]]: ...
+
+    def positions(self) -> dict: ...
+
+    def position_history(self) -> dict: ...
+
+    def orders(self) -> dict: ...
+
+    def fills(self) -> dict: ...
+
+    def ledger(self) -> dict: ...
+
+    def names(self) -> dict: ...
+
+    def nav_history(self) -> dict: ...
+
+class SimVenue:
+    """The simulated exchange; native/kernel.py is its typed facade."""
+
+    def __init__(self, market: Market, config: object) -> None: ...
+
+    def submit(self, arg: dict, /) -> None: ...
+
+    def poll(self, arg0: int, arg1: int, /) -> dict: ...
+
+    def drain(self) -> dict: ...
+
+    @property
+    def now(self) -> tuple[int, int]: ...
+
+    def open_state(self) -> dict: ...
+
+    def snapshot(self) -> bytes: ...
+
+    def restore(self, arg: bytes, /) -> None: ...
+
+def construct(plan: object, scores: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], eligible: Annotated[NDArray[numpy.bool_], dict(shape=(None,), order='C', device='cpu', writable=False)], kernel: Kernel) -> dict: ...
+
+def run_fused(kernel: Kernel, venue: SimVenue, plan: object, scores: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], eligible: Annotated[NDArray[numpy.bool_], dict(shape=(None, None), order='C', device='cpu', writable=False)], rows: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], first: int, last: int, before_close: bool) -> None: ...
+
+class FactorProgram:
+    """A checked factor program; see quant.native.factor."""
+
+    def __init__(self, code: Sequence[tuple[str, Sequence[int], Sequence[float]]], output: int, columns: int) -> None: ...
+
+    def evaluate(self, columns: Sequence[Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)]], mask: Annotated[NDArray[numpy.bool_], dict(shape=(None, None), order='C', device='cpu', writable=False)] | None, rows: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)] | None, out: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], threads: int, isa: str, memory_limit: int) -> None:
+        """Fill out with the program's value at the rows. The GIL is released."""
+
+def factor_ops() -> list[tuple[str, int, bool]]:
+    """(name, number of slots, has a parameter) of every operation."""
+
+def instruction_sets() -> list[str]:
+    """Instruction-set variants this CPU can run."""
+
+def chosen_instruction_set(request: str = '') -> str:
+    """The variant in use: argument, else QUANT_ISA, else the best."""
+
+PERFORMANCE_NAMES: tuple = ...
+
+RELATIVE_NAMES: tuple = ...
+
+TURNOVER_NAMES: tuple = ...
+
+def metrics_performance(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], arg1: float, arg2: float, arg3: float, arg4: int, arg5: str | None, arg6: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], /) -> None: ...
+
+def metrics_drawdowns(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], arg1: int, arg2: str | None, arg3: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], /) -> None: ...
+
+def metrics_rolling_sharpe(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], arg1: int, arg2: float, arg3: float, arg4: int, arg5: str | None, arg6: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], /) -> None: ...
+
+def metrics_compound(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], arg1: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], arg2: int, arg3: str | None, arg4: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], /) -> None: ...
+
+def metrics_relative(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], arg1: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], arg2: float, arg3: float, arg4: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], /) -> None: ...
+
+def metrics_turnover(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], arg1: float, arg2: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], /) -> None: ...
