@@ -47,8 +47,8 @@ def _fields() -> tuple[Field, ...]:
         Field("limit_up", "limit_up", preopen, "upper price limit, as traded; NaN without one", Unit.RAW),
         Field("limit_down", "limit_down", preopen, "lower price limit, as traded; NaN without one", Unit.RAW),
         Field("list_days", "list_days", preopen, "sessions since listing, 1 on the first"),
-        Field("is_st", "is_st", preopen, "1 under special treatment, 0 not, NaN unknown"),
-        Field("suspended", "suspended", preopen, "1 suspended for the session, 0 not, NaN unknown"),
+        Field("is_st", "is_st", preopen, "1 known to be under special treatment, else 0"),
+        Field("suspended", "suspended", preopen, "1 known to be suspended for the session, else 0"),
         Field(ADJUSTMENT, ADJUSTMENT, preopen, "cumulative post-adjustment factor"),
     )  # fmt: skip
 

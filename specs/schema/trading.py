@@ -151,8 +151,8 @@ class Fill(Part):
     """by_side: no buying at limit-up, no selling at limit-down. by_target: a name to be held is not traded at
     limit-up at all, a name to be left not at limit-down."""
     on_insufficient_cash: Literal["reduce", "reject", "overdraft"] = "reduce"
-    """reduce: an order that cash cannot pay shrinks to what it can. reject: it is refused. overdraft: it is bought
-    on credit without interest, only to compare with engines that do so."""
+    """reduce: an order that cash cannot pay shrinks to what it can. reject: it is refused. overdraft: it is
+    bought on credit without interest, only to compare with engines that do so."""
 
 
 class Span(Part):
