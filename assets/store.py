@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date
 
 import dagster as dg
-import polars as pl
 
 from quant.assets.declared import DeclaredTable
-from quant.assets.keys import VENDOR, golden_key, vendor_key
-from quant.assets.metadata import check_metadata, inspect, table_metadata
+from quant.assets.judge import judge
+from quant.assets.keys import golden_key, vendor_key
+from quant.assets.metadata import inspect, table_metadata
 from quant.assets.partitions import interval_of, year_range
 from quant.assets.warehouse import Warehouse
 from quant.core.errors import CheckFailed, QuantError
-from quant.warehouse.audit import Listing, TableRule, run_check
-from quant.warehouse.coverage import Interval
 from quant.warehouse.sync import IngestReport, ingest
 
 Results = dg.MaterializeResult | dg.AssetCheckResult  # type: ignore[type-arg]
@@ -53,8 +50,19 @@ def store(
 ) -> Iterator[Results]:
     """Store the table's interval from the selected sources, then run its selected checks.
 
-    A source that fails does not stop the others; the step fails after everything else is stored.
+    A source that fails does not stop the others; the step fails after everything else is stored. Expected
+    failures reach the UI in our words.
     """
+    try:
+        yield from _stored(context, config, warehouse, table)
+    except QuantError as error:
+        warehouse.observer.failed(table.name, error)
+        raise _failure(error) from error
+
+
+def _stored(
+    context: dg.AssetExecutionContext, config: SyncConfig, warehouse: Warehouse, table: DeclaredTable
+) -> Iterator[Results]:
     chosen = context.selected_asset_keys
     step = _Step(
         context,
@@ -69,9 +77,11 @@ def store(
             _ingest(step, restate=config.restate)
             yield from _materialized(step)
     if step.golden or not step.sources:
-        yield from _checked(step)
+        chosen_checks = {key.name for key in context.selected_asset_check_keys}
+        rules = [rule for rule in table.rules if rule.check in chosen_checks]
+        yield from judge(warehouse, table, rules, step.years)
     if step.failures:
-        raise _failure(step)
+        raise _failure(next(iter(step.failures.values())), ", ".join(sorted(step.failures)))
 
 
 def _ingest(step: _Step, *, restate: bool) -> None:
@@ -86,7 +96,7 @@ def _ingest(step: _Step, *, restate: bool) -> None:
             continue
         observer.begun(item)
         try:
-            report = ingest(item, warehouse.lake, run=step.context.run_id, actor=warehouse.actor)
+            report = ingest(item, warehouse.lake, run=step.context.run.run_id, actor=warehouse.actor)
         except QuantError as error:
             observer.failed(step.table.name, error)
             step.failures.setdefault(item.source.name, error)
@@ -132,65 +142,14 @@ def _result(
         )
 
 
-def _checked(step: _Step) -> Iterator[dg.AssetCheckResult]:
-    """Judge the golden table: the years of this run, or all of it."""
-    chosen = {key.name for key in step.context.selected_asset_check_keys}
-    rules = [rule for rule in step.table.rules if rule.check in chosen]
-    lake, dataset = step.warehouse.lake, step.table.settings.dataset
-    if not rules or not lake.exists(step.table.name):
-        return
-    scope = _scope(step)
-    timed = step.table.contract.time is not None
-    rows = lake.read(step.table.name, start=scope.start if timed else None, end=scope.end if timed else None)
-    listing = Listing(lake.read("instruments"), scope.start, scope.end, step.table.market)
-    for rule in rules:
-        result = run_check(rule, dataset, rows, listing)
-        step.warehouse.observer.checked(step.table.name, rule, result)
-        yield dg.AssetCheckResult(
-            check_name=rule.check,
-            asset_key=golden_key(step.table.name),
-            passed=result.passed,
-            severity=_severity(rule),
-            description=result.detail,
-            metadata={
-                **check_metadata(rule, result),
-                "from": scope.start.isoformat(),
-                "to": scope.end.isoformat(),
-            },
-        )
-
-
-def _scope(step: _Step) -> Interval:
-    """The dates that are judged: inside what is stored, so that a year not synced yet is no gap."""
-    log = step.warehouse.lake.read("sync_log").filter(
-        (pl.col("status") == "ok")
-        & pl.col("golden")
-        & (pl.col("table") == step.table.name)
-        & (pl.col("source") == step.table.settings.prefer)
-    )
-    span = step.warehouse.span()
-    first, last = log["start"].min(), log["end"].max()
-    start = first if isinstance(first, date) else span.start
-    end = last if isinstance(last, date) else span.end
-    if step.years:
-        start, end = max(start, date(step.years[0], 1, 1)), min(end, date(step.years[1], 12, 31))
-    return Interval(start, end)
-
-
-def _severity(rule: TableRule) -> dg.AssetCheckSeverity:
-    return dg.AssetCheckSeverity.ERROR if rule.severity == "error" else dg.AssetCheckSeverity.WARN
-
-
-def _failure(step: _Step) -> dg.Failure:
-    error = next(iter(step.failures.values()))
+def _failure(error: QuantError, sources: str = "") -> dg.Failure:
     fault = error.fault
     stated = {
         "code": fault.code,
         "expected": fault.expected,
         "found": fault.found,
         "hint": fault.hint,
-        "sources": ", ".join(sorted(step.failures)),
-        "layer": VENDOR,
+        "sources": sources,
     }
     return dg.Failure(
         description=str(error),

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from quant.warehouse.audit.table_checks import CheckResult, Listing, TableRule, applies, run_check
+from quant.warehouse.audit.table_checks import CheckResult, Listing, TableRule, applies, combined, run_check
 
-__all__ = ["CheckResult", "Listing", "TableRule", "applies", "run_check"]
+__all__ = ["CheckResult", "Listing", "TableRule", "applies", "combined", "run_check"]

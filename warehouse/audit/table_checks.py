@@ -5,7 +5,7 @@ Each check counts the rows that break its rule and passes while their share stay
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -54,11 +54,12 @@ class CheckResult:
     failing: int
     total: int
     sample: pl.DataFrame
+    about: str
     detail: str
 
     @property
     def share(self) -> float:
-        return self.failing / self.total if self.total else float(self.failing > 0)
+        return _share(self.failing, self.total)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +91,36 @@ def run_check(rule: TableRule, dataset: str, rows: pl.DataFrame, listing: Listin
             found=rule.check,
             hint="remove the check from the table's spec",
         )
-    found = _CHECKS[rule.check](contract(dataset), rows, listing)
-    share = found.failing / found.total if found.total else float(found.failing > 0)
+    return _judged(rule, _CHECKS[rule.check](contract(dataset), rows, listing))
+
+
+def combined(rule: TableRule, parts: Sequence[CheckResult]) -> CheckResult:
+    """The result over several parts of a table that share no key, as its years, from the results of each."""
+    sample = next((part.sample for part in parts if part.sample.height), parts[0].sample)
+    return _judged(
+        rule,
+        _Found(sum(p.failing for p in parts), sum(p.total for p in parts), sample, parts[0].about),
+    )
+
+
+def _judged(rule: TableRule, found: _Found) -> CheckResult:
+    share = _share(found.failing, found.total)
     detail = f"{found.failing:,} of {found.total:,} {found.about}"
     if found.failing:
         detail += f" ({share:.3%}, at most {rule.tolerance:.3%} allowed)"
     return CheckResult(
-        rule.check,
-        share <= rule.tolerance,
-        found.failing,
-        found.total,
-        found.sample.head(SAMPLE_ROWS),
-        detail,
+        check=rule.check,
+        passed=share <= rule.tolerance,
+        failing=found.failing,
+        total=found.total,
+        sample=found.sample.head(SAMPLE_ROWS),
+        about=found.about,
+        detail=detail,
     )
+
+
+def _share(failing: int, total: int) -> float:
+    return failing / total if total else float(failing > 0)
 
 
 def _contract(table: TableContract, rows: pl.DataFrame, _listing: Listing) -> _Found:
@@ -163,7 +181,7 @@ def _rows_vs_calendar(_table: TableContract, rows: pl.DataFrame, listing: Listin
     sample = gaps.with_columns(pl.lit("rows.missing").alias(RULE))
     if not gaps.height:
         sample = extra.select("instrument_id", "session", pl.lit("rows.unexpected").alias(RULE))
-    about = f"rows are missing or unexpected over {days.len():,} sessions"
+    about = "rows are missing or unexpected"
     return _Found(failing, int(counted["expected"].sum()), sample, about)
 
 

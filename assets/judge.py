@@ -1,0 +1,94 @@
+"""A step's asset checks: the rules of a table over its golden rows, a year at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+import dagster as dg
+import polars as pl
+
+from quant.assets.declared import DeclaredTable
+from quant.assets.keys import golden_key
+from quant.assets.metadata import check_metadata
+from quant.assets.warehouse import Warehouse
+from quant.warehouse.audit import CheckResult, Listing, TableRule, combined, run_check
+from quant.warehouse.coverage import Interval
+
+
+def judge(
+    warehouse: Warehouse, table: DeclaredTable, rules: list[TableRule], years: tuple[int, int] | None
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge the golden table by ``rules``: the years of a run, or with None all that is stored. A table of
+    which nothing is stored is not judged.
+    """
+    scope = _scope(warehouse, table, years)
+    if not rules or scope is None or not warehouse.lake.exists(table.name):
+        return
+    parts = [_judge_part(warehouse, table, rules, part) for part in _parts(table, scope)]
+    for i, rule in enumerate(rules):
+        result = combined(rule, [part[i] for part in parts])
+        warehouse.observer.checked(table.name, rule, result)
+        yield dg.AssetCheckResult(
+            check_name=rule.check,
+            asset_key=golden_key(table.name),
+            passed=result.passed,
+            severity=_severity(rule),
+            description=result.detail,
+            metadata={
+                **check_metadata(rule, result),
+                "from": scope.start.isoformat(),
+                "to": scope.end.isoformat(),
+            },
+        )
+
+
+def _judge_part(
+    warehouse: Warehouse, table: DeclaredTable, rules: list[TableRule], part: Interval
+) -> list[CheckResult]:
+    lake, timed = warehouse.lake, table.contract.time is not None
+    rows = lake.read(table.name, start=part.start if timed else None, end=part.end if timed else None)
+    listing = Listing(_instruments(warehouse, table), part.start, part.end, table.market)
+    return [run_check(rule, table.settings.dataset, rows, listing) for rule in rules]
+
+
+def _instruments(warehouse: Warehouse, table: DeclaredTable) -> pl.DataFrame:
+    """Instruments with their listing dates; where one is unknown, the first session of all their rows."""
+    found = warehouse.lake.read("instruments", columns=["instrument_id", "list_date", "delist_date"])
+    time = table.contract.time
+    if time is None or not found["list_date"].null_count() or "instrument_id" not in table.contract.names:
+        return found
+    held = warehouse.lake.read(table.name, columns=["instrument_id", time])
+    first = held.group_by("instrument_id").agg(pl.col(time).min().alias("first"))
+    known = pl.coalesce("list_date", "first").alias("list_date")
+    return found.join(first, on="instrument_id", how="left").with_columns(known).drop("first")
+
+
+def _parts(table: DeclaredTable, scope: Interval) -> list[Interval]:
+    """The scope by year, so that a check needs the memory of one year."""
+    if not table.contract.partitioned:
+        return [scope]
+    return [
+        Interval(max(scope.start, date(year, 1, 1)), min(scope.end, date(year, 12, 31)))
+        for year in range(scope.start.year, scope.end.year + 1)
+    ]
+
+
+def _scope(warehouse: Warehouse, table: DeclaredTable, years: tuple[int, int] | None) -> Interval | None:
+    """The dates that are judged: inside what is stored, so that a year not synced yet is no gap."""
+    log = warehouse.lake.read("sync_log").filter(
+        (pl.col("status") == "ok")
+        & pl.col("golden")
+        & (pl.col("table") == table.name)
+        & (pl.col("source") == table.settings.prefer)
+    )
+    start, end = log["start"].min(), log["end"].max()
+    if not isinstance(start, date) or not isinstance(end, date):
+        return None
+    if years:
+        start, end = max(start, date(years[0], 1, 1)), min(end, date(years[1], 12, 31))
+    return Interval(start, end) if start <= end else None
+
+
+def _severity(rule: TableRule) -> dg.AssetCheckSeverity:
+    return dg.AssetCheckSeverity.ERROR if rule.severity == "error" else dg.AssetCheckSeverity.WARN
