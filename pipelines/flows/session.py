@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quant.core.errors import PolicyRefused, QuantError, UsageError
+from quant.core.errors import PolicyRefused, QuantError, StateConflict, UsageError
 from quant.core.money import MONEY_SCALE
 from quant.core.time import parse_date, show_instant, to_datetime, utc_now
 
@@ -304,9 +304,16 @@ def control_session(desk: Workspace, name: str | None, verb: str, reason: str | 
     if verb in NEED_REASON and not (reason or "").strip():
         raise UsageError("session.reason", f"{verb} needs a reason", hint=f'quant live {verb} --reason "…"')
     folder = session_folder(desk, name)
+    status = _status_of(desk, folder.name)
+    if status is not None and status.state == "finished":
+        raise StateConflict(
+            "session.finished",
+            f"session {folder.name} has finished; there is nothing left to {verb}",
+            expected="a session that is running or was interrupted",
+            hint="quant deploy --env paper --fresh begins it anew",
+        )
     actor = current_actor(desk.root)
     request(ControlFiles.in_folder(folder), verb, actor=f"{actor.user}@{actor.host}", reason=reason or "")
-    status = _status_of(desk, folder.name)
     effect = (
         "takes effect at its next instant"
         if status and status.alive

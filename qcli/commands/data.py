@@ -68,7 +68,12 @@ def status(
 @app.command("sql")
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT; tables of the lake by name.")],
-    engine: Annotated[str, typer.Option("--engine", help="clickhouse (embedded) or duckdb.")] = "clickhouse",
+    engine: Annotated[
+        str | None,
+        typer.Option(
+            "--engine", help="clickhouse (embedded) or duckdb (default: engine.sql).", show_default=False
+        ),
+    ] = None,
     at: Annotated[
         list[str] | None,
         typer.Option("--at", help="Pin a table: bars_1d=12 (repeatable).", show_default=False),
@@ -83,7 +88,8 @@ def sql(
     from quant.qcli.render.warehouse import print_frame
     from quant.qcli.screen import print_json
 
-    answer = run_query(open_workspace(workspace, profile), query, engine=engine, at=at or [])
+    desk = open_workspace(workspace, profile)
+    answer = run_query(desk, query, engine=engine or str(desk.get("engine.sql")), at=at or [])
     if json_output:
         print_json(answer.as_dict())
     else:

@@ -61,7 +61,9 @@ def _control(
 @app.command("pause")
 def pause(
     session: SessionArgument = None,
-    reason: Annotated[str | None, typer.Option("--reason", "-r", show_default=False)] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "-r", help="Why; goes into the audit log.", show_default=False)
+    ] = None,
     workspace: WorkspaceOption = None,
     profile: ProfileOption = None,
     json_output: JsonOption = False,
@@ -73,7 +75,9 @@ def pause(
 @app.command("resume")
 def resume(
     session: SessionArgument = None,
-    reason: Annotated[str | None, typer.Option("--reason", "-r", show_default=False)] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", "-r", help="Why; goes into the audit log.", show_default=False)
+    ] = None,
     workspace: WorkspaceOption = None,
     profile: ProfileOption = None,
     json_output: JsonOption = False,

@@ -26,8 +26,9 @@ def print_replay(verdict: ReplayVerdict) -> None:
     """Same, or what differs."""
     if verdict.same:
         note(f"same: state hash {verdict.state_hash[:16]} reproduced over {verdict.sessions} sessions")
-        return
-    rows = [(d.part, d.recorded, d.now) for d in verdict.differences]
-    print_table(("part", "recorded", "now"), rows)
+    else:
+        note(f"differs: state hash {verdict.state_hash[:16]} over {verdict.sessions} sessions")
+    if verdict.differences:
+        print_table(("part", "recorded", "now"), [(d.part, d.recorded, d.now) for d in verdict.differences])
     if verdict.first_difference:
         note(f"first session that differs: {verdict.first_difference}")

@@ -32,7 +32,8 @@ def print_sync(result: SyncOutcome) -> None:
             [(t.table, t.source, t.start, t.end, t.rows, t.quarantined, t.version) for t in result.tables],
         )
     for check in result.failed_checks:
-        note(f"check failed: {check.table}.{check.name}: {check.detail}")
+        word = "check failed" if check.severity == "error" else "warning"
+        note(f"{word}: {check.table}.{check.name}: {check.detail}")
     note(f"checks: {result.checks_passed} passed, {len(result.failed_checks)} failed")
 
 

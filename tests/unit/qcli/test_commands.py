@@ -145,6 +145,8 @@ def test_paper_session_then_status_and_controls(
     assert code == 0 and status["state"] == "finished" and status["state_hash"] == done["state_hash"]
     code, _, err = call(capsys, "live", "halt", "--reason", " ", *at)
     assert code == 2 and "reason" in err
+    code, _, err = call(capsys, "live", "pause", *at)
+    assert code == 5 and "finished" in err
     code, again = call_json(capsys, "deploy", "--env", "paper", *at)
     assert code == 0 and again["state_hash"] == done["state_hash"]
 
