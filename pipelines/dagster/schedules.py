@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -29,21 +30,24 @@ def daily_schedules(tables: Sequence[DeclaredTable], warehouse: Warehouse) -> li
     for table in tables:
         if table.cron:
             times.setdefault((table.market, table.cron), []).append(table)
-    return [_schedule(market, cron, mine, warehouse) for (market, cron), mine in times.items()]
+    names: dict[str, tuple[str, str]] = {}
+    for market, cron in times:
+        name = schedule_name(market, cron)
+        names[name if name not in names else f"{name}_{len(names) + 1}"] = (market, cron)
+    return [_schedule(name, *when, times[when], warehouse) for name, when in names.items()]
 
 
 def schedule_name(market: str, cron: str) -> str:
-    """``xshg_1800`` for 18:00; the fields themselves where the minute or hour is not one number."""
+    """``xshg_1800`` for 18:00; the numbers of the fields where minute or hour is not one number."""
     minute, hour = cron.split()[:2]
     if minute.isdigit() and hour.isdigit():
         return f"{market.lower()}_{int(hour):02d}{int(minute):02d}"
-    return f"{market.lower()}_" + "".join(c if c.isalnum() else "_" for c in cron)
+    return "_".join([market.lower(), *re.findall(r"\w+", cron)])
 
 
 def _schedule(
-    market: str, cron: str, tables: Sequence[DeclaredTable], warehouse: Warehouse
+    name: str, market: str, cron: str, tables: Sequence[DeclaredTable], warehouse: Warehouse
 ) -> dg.ScheduleDefinition:
-    name = schedule_name(market, cron)
     keys = [key for table in tables for key in asset_keys(table)]
 
     def evaluate(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
