@@ -296,13 +296,18 @@ def table_status(desk: Workspace) -> list[TableStatus]:
 
 def collect_garbage(desk: Workspace, *, dry_run: bool) -> list[str]:
     """Compact and vacuum; versions that a run has pinned stay readable."""
+    from quant.pipelines.actor import current_actor
     from quant.warehouse.lake import Lake
     from quant.warehouse.lake.upkeep import compact, gc
+    from quant.warehouse.ledger import Ledger
 
     lake = Lake(desk.lake)
     if not dry_run:
         compact(lake)
-    return [str(removed) for removed in gc(lake, dry_run=dry_run)]
+    removed = [str(r) for r in gc(lake, dry_run=dry_run)]
+    if not dry_run:
+        Ledger(desk.ledger).audit("data.gc", "lake", current_actor(desk.root).as_dict(), removed=len(removed))
+    return removed
 
 
 def item_label(item: SyncItem) -> str:
