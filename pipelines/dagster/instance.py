@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sqlite3
@@ -14,6 +15,7 @@ from sqlalchemy.engine import Engine
 
 from quant.core.errors import StateConflict
 from quant.warehouse.files import write_atomic
+from quant.warehouse.lake import Lake
 from quant.warehouse.lock import WriterLock
 
 if TYPE_CHECKING:
@@ -101,6 +103,16 @@ def unfinished(
     """Runs that have begun and not ended: those of the command line, those that the UI ``served``."""
     runs = instance.get_runs(filters=dg.RunsFilter(statuses=list(_UNFINISHED)))
     return [run for run in runs if (command_line if run.tags.get(ORIGIN) == COMMAND_LINE else served)]
+
+
+def tidy(desk: Workspace, instance: dg.DagsterInstance, *, served: bool) -> None:
+    """Mark runs as failed whose process was killed, so that they do not block the queue: those of the command
+    line, and those that the UI ``served``. Skipped while something is writing: its own runs are alive.
+    """
+    if not unfinished(instance, served=served):
+        return
+    with contextlib.suppress(StateConflict), Lake(desk.lake).lock.hold("look for killed runs"):
+        fail_orphans(instance, command_line=True, served=served)
 
 
 def nobody_serves(desk: Workspace) -> bool:

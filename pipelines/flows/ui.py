@@ -24,6 +24,7 @@ from quant.core.errors import MissingComponent, QuantError, StateConflict
 
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
+    from quant.warehouse.lock import WriterLock
 
 HOST: Final = "127.0.0.1"
 READY_SECONDS: Final = 120.0
@@ -59,17 +60,17 @@ def serve(desk: Workspace, *, port: int, on_ready: Callable[[str], None]) -> Non
     """
     _require_webserver()
     _require_free(port)
-    from quant.pipelines.dagster.instance import open_instance, server_lock
+    from quant.pipelines.dagster.instance import open_instance, server_lock, tidy
 
     with _one_server(server_lock(desk)), open_instance(desk) as instance:
-        _tidy(desk, instance, served=True)
+        tidy(desk, instance, served=True)
         with _servers(desk, port) as servers:
             url = f"http://{HOST}:{port}"
             _wait_until_ready(url, servers)
             on_ready(url)
             while True:
                 _watch(servers, LOOK_SECONDS)
-                _tidy(desk, instance, served=False)
+                tidy(desk, instance, served=False)
 
 
 def _require_webserver() -> None:
@@ -101,10 +102,7 @@ def _require_free(port: int) -> None:
 
 
 @contextlib.contextmanager
-def _one_server(lock: object) -> Iterator[None]:
-    from quant.warehouse.lock import WriterLock
-
-    assert isinstance(lock, WriterLock)
+def _one_server(lock: WriterLock) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         try:
             stack.enter_context(lock.hold("quant ui", wait=1.0))
@@ -117,22 +115,6 @@ def _one_server(lock: object) -> Iterator[None]:
                 hint="open the address it printed, or end it first",
             ) from conflict
         yield
-
-
-def _tidy(desk: Workspace, instance: object, *, served: bool) -> None:
-    """Mark runs as failed whose process was killed, so that they do not block the queue. Skipped while
-    something is writing: its own runs are alive.
-    """
-    import dagster as dg
-
-    from quant.pipelines.dagster.instance import fail_orphans, unfinished
-    from quant.warehouse.lake import Lake
-
-    assert isinstance(instance, dg.DagsterInstance)
-    if not unfinished(instance, served=served):
-        return
-    with contextlib.suppress(StateConflict), Lake(desk.lake).lock.hold("look for killed runs"):
-        fail_orphans(instance, command_line=True, served=served)
 
 
 @contextlib.contextmanager
