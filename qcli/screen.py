@@ -77,6 +77,11 @@ def print_failure(error: QuantError, *, as_json: bool) -> None:
         note(f"{len(faults)} errors")
 
 
+def print_fault(fault: Fault) -> None:
+    """One fault on stderr, for a flow that went on after it."""
+    _print_fault(fault, sys.stderr)
+
+
 def _print_fault(fault: Fault, stream: IO[str]) -> None:
     colour = stream.isatty() and not os.environ.get("NO_COLOR")
     red, bold, dim, end = ("\x1b[31m", "\x1b[1m", "\x1b[2m", "\x1b[0m") if colour else ("", "", "", "")

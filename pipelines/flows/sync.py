@@ -243,7 +243,18 @@ def sync(desk: Workspace, request: SyncRequest, *, progress: Progress | None = N
         report("start dagster")
         from quant.pipelines.dagster import materialize_plan
 
-        return materialize_plan(desk, specs, planned, lake=lake, progress=report)
+        outcome = materialize_plan(desk, specs, planned, lake=lake, progress=report)
+    _note(desk, outcome)
+    return outcome
+
+
+def _note(desk: Workspace, outcome: SyncOutcome) -> None:
+    from quant.pipelines.actor import current_actor
+    from quant.warehouse.ledger import Ledger
+
+    names = sorted({t.table for t in outcome.tables})
+    actor = current_actor(desk.root).as_dict()
+    Ledger(desk.ledger).audit("data.sync", "lake", actor, tables=names, ok=outcome.ok)
 
 
 def outcome_of(reports: list[IngestReport]) -> tuple[TableOutcome, ...]:

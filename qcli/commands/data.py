@@ -43,8 +43,8 @@ def sync(
     with stages("sync", quiet=json_output) as progress:
         result = flow.sync(desk, request, progress=progress)
     print_json(result.as_dict()) if json_output else print_sync(result)
-    if not result.ok:
-        raise typer.Exit(3)
+    if result.exit_code:
+        raise typer.Exit(result.exit_code)
 
 
 @app.command("status")

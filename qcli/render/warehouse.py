@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quant.qcli.screen import note, print_table
+from quant.qcli.screen import note, print_fault, print_table
 
 if TYPE_CHECKING:
     from quant.pipelines.flows.query import Answer
@@ -24,9 +24,11 @@ def print_sync_plan(plan: SyncPreview) -> None:
 
 def print_sync(result: SyncOutcome) -> None:
     """What a sync did, a line a table, and the checks that failed."""
-    if not result.tables:
+    for failure in result.failures:
+        print_fault(failure.fault)
+    if not result.tables and not result.failures:
         note("nothing was missing: the lake is up to date")
-    else:
+    elif result.tables:
         print_table(
             ("table", "source", "from", "to", "rows", "quarantined", "version"),
             [(t.table, t.source, t.start, t.end, t.rows, t.quarantined, t.version) for t in result.tables],

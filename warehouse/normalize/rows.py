@@ -78,6 +78,8 @@ def as_rejected(broken: pl.DataFrame, target: TableContract, vendor: VendorRows)
     time = pl.col(target.time) if target.time in broken.columns else pl.lit(None, pl.Date)
     code = pl.col("code") if "code" in broken.columns else pl.lit(None, pl.String)
     asked = broken.select(ROW, time.alias("session"), code.alias("code"), RULE, REASON, "payload")
+    if not asked.height:  # an empty fetch has no vendor columns to show either
+        return asked.with_columns(pl.lit(None, pl.String).alias("row_json")).select(REJECTED.names())
     given = vendor.frame.drop("payload").filter(pl.col(ROW).is_in(asked[ROW].implode()))
     shown = given.select(ROW, pl.struct(pl.exclude(ROW)).struct.json_encode().alias("row_json"))
     return (
