@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,9 @@ from quant.core.money import MONEY_SCALE
 from quant.core.time import parse_date, show_instant, to_datetime, utc_now
 
 if TYPE_CHECKING:
+    from quant.native.kernel import Kernel
     from quant.pipelines.flows.backtest import Progress
+    from quant.pipelines.flows.runs import RunSummary
     from quant.pipelines.wiring import Prepared
     from quant.pipelines.workspace import Workspace
     from quant.specs.compile.plan import BacktestPlan
@@ -92,12 +94,13 @@ def deploy(
     say("compile")
     resolved = _resolve(desk, request)
     plan = compile_deployment(desk, resolved, request)
-    lake = Lake(desk.lake)
-    say("load panel and factors")
-    prepared = _prepare(desk, plan, lake)
     place = SessionFolder.of(desk.state, plan.name)
     if request.fresh:
         place.archive(f"{to_datetime(utc_now()):%Y%m%dT%H%M%S}")
+    plan = _under_way(place.plan, plan)
+    lake = Lake(desk.lake)
+    say("load panel and factors")
+    prepared = _prepare(desk, plan, lake)
     pin(lake, f"session-{plan.name}", {t.name: t.version for t in plan.tables})
     say("run session")
     result = run_paper(
@@ -110,6 +113,19 @@ def deploy(
         options=PaperOptions(rows=decision_rows_of(prepared)),
     )
     return _finish(desk, prepared, resolved, result, place.root, lake)
+
+
+def _under_way(path: Path, plan: BacktestPlan) -> BacktestPlan:
+    """The stored plan of a session that began with the same meaning: it keeps the tables of its start.
+
+    A plan of another meaning is returned as it is; the journal then refuses it.
+    """
+    from quant.specs.compile.plan import BacktestPlan
+
+    if not path.is_file():
+        return plan
+    stored = BacktestPlan.from_json(path.read_bytes())
+    return stored if replace(stored, tables=plan.tables).fingerprint == plan.fingerprint else plan
 
 
 def decision_rows_of(prepared: Prepared) -> Any:
@@ -175,7 +191,7 @@ def _finish(
     from quant.pipelines.flows.runs import report_language
 
     kernel = result.kernel
-    run = record(
+    run = _recorded(desk, prepared, kernel) or record(
         desk,
         prepared,
         kernel,
@@ -201,6 +217,18 @@ def _finish(
         run=run.run_id,
         report=str(run.report),
     )
+
+
+def _recorded(desk: Workspace, prepared: Prepared, kernel: Kernel) -> RunSummary | None:
+    """The run that this session already left when it finished before, so that it is not written twice."""
+    from quant.pipelines.flows.runs import read_run
+    from quant.warehouse.ledger import Ledger
+
+    for known in Ledger(desk.ledger).runs(kind=prepared.plan.mode, name=prepared.plan.name, limit=5):
+        same = known.state_hash == kernel.state_hash() and known.plan_fingerprint == prepared.plan.fingerprint
+        if same and known.folder and (Path(known.folder) / "receipt.json").is_file():
+            return read_run(Path(known.folder))
+    return None
 
 
 def detach(desk: Workspace, request: SessionRequest) -> SessionStatus:
