@@ -175,12 +175,16 @@ def read_settings_file(path: Path) -> dict[str, Any]:
 def _profile(document: Mapping[str, Any], flag: str | None) -> tuple[str, str]:
     known = sorted(document.get("profiles", {}))
     environment = os.environ.get("QUANT_PROFILE")
+    setting = next(
+        (n for n in sorted(os.environ) if n.upper() == f"{ENVIRONMENT_PREFIX}DEFAULTS__PROFILE"), ""
+    )
     default = document.get("defaults", {}).get("profile")
     chosen, origin = next(
         (value, origin)
         for value, origin in (
             (flag, "flag --profile"),
             (environment, "environment QUANT_PROFILE"),
+            (os.environ.get(setting), f"environment {setting}"),
             (default, FILE),
             (known[0] if known else "demo", "default"),
         )

@@ -6,6 +6,7 @@ Command modules import only typer; everything heavy is imported inside a command
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from collections.abc import Sequence
@@ -23,6 +24,14 @@ HELP = """Reviewed specs in, reproducible backtests and trading sessions out.
 Start with: quant init my-desk --template ashare, then quant data sync, quant backtest SPEC,
 quant deploy --env paper, quant ui.
 """
+
+
+DISK_HINTS = {
+    errno.EROFS: "work in a folder that can be written, or copy the workspace to one",
+    errno.EACCES: "allow your user to read and write it, or copy the workspace to a folder of yours",
+    errno.EPERM: "allow your user to read and write it, or copy the workspace to a folder of yours",
+    errno.ENOSPC: "free some space (quant data gc), then run the command again",
+}
 
 
 class Terminated(BaseException):
@@ -68,9 +77,9 @@ def run(argv: Sequence[str]) -> int:
         code = build()(args=arguments, prog_name="quant", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except KeyboardInterrupt:
-        return 130
+        return _stopped("interrupted", 130, as_json=as_json)
     except Terminated:
-        return 143
+        return _stopped("terminated", 143, as_json=as_json)
     except QuantError as error:
         if debug:
             raise
@@ -81,6 +90,13 @@ def run(argv: Sequence[str]) -> int:
         return 0
     except Exception as error:
         return _framework_exit(error, as_json=as_json, debug=debug)
+
+
+def _stopped(how: str, code: int, *, as_json: bool) -> int:
+    """Ctrl-C and SIGTERM end in order: one line, one object with ``--json``, and the code of the signal."""
+    hint = "run the command again: what was finished is kept"
+    print_failure(QuantError("process.stopped", how, hint=hint), as_json=as_json)
+    return code
 
 
 def _framework_exit(error: Exception, *, as_json: bool, debug: bool) -> int:
@@ -95,7 +111,16 @@ def _framework_exit(error: Exception, *, as_json: bool, debug: bool) -> int:
                 show()
         return code
     if type(error).__name__ == "Abort":
-        return 130
+        return _stopped("interrupted", 130, as_json=as_json)
+    if isinstance(error, OSError) and error.errno in DISK_HINTS and not debug:
+        fault = QuantError(
+            "disk.refused",
+            error.strerror or str(error),
+            found=str(error.filename or ""),
+            hint=DISK_HINTS[error.errno],
+        )
+        print_failure(fault, as_json=as_json)
+        return fault.exit_code
     if debug:
         raise error
     print_internal(error, as_json=as_json)

@@ -41,7 +41,8 @@ def resolve_spec(desk: Workspace, kind: str, spec: str, overrides: Sequence[str]
     from quant.specs.registry import load_workspace
     from quant.specs.resolution import resolve
 
-    file = Path(spec.partition("#")[0])
+    given, mark, name = spec.partition("#")
+    file = Path(given)
     is_file = file.suffix in {".yaml", ".yml", ".toml"}
     found = (
         next((p for p in (file, desk.root / file, desk.specs / file) if p.is_file()), None)
@@ -56,7 +57,7 @@ def resolve_spec(desk: Workspace, kind: str, spec: str, overrides: Sequence[str]
             hint=f"name a file that exists, or a {kind} by its name",
         )
     registry = load_workspace(desk.root, [found] if found else [])
-    text = spec if found is None else spec.replace(str(file), str(found.resolve()), 1)
+    text = spec if found is None else f"{found.resolve()}{mark}{name}"
     document = registry.find(text, [kind])
     return resolve(registry, kind, document.name, list(overrides), profile=desk.profile)
 

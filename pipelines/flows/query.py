@@ -71,8 +71,12 @@ def _versions(at: Sequence[str]) -> dict[str, int]:
 
 def quarantined(desk: Workspace, table: str | None, limit: int) -> list[dict[str, Any]]:
     """Newest rows that broke a contract."""
+    from quant.warehouse.contracts.tables import CONTRACTS
     from quant.warehouse.lake import Lake
 
+    known = sorted(name for name, table in CONTRACTS.items() if not table.system)
+    if table is not None and table not in known:
+        raise UsageError("table.unknown", f"no table {table!r}", expected=", ".join(known), found=table)
     frame = Lake(desk.lake).read("quarantine")
     if table is not None:
         frame = frame.filter(frame["table"] == table)

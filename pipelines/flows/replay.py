@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from quant.core.errors import QuantError
 from quant.pipelines.flows.backtest import execute, load, resolve_spec
-from quant.pipelines.flows.runs import find_run
+from quant.pipelines.flows.runs import find_run, read_part
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,20 +54,24 @@ def replay_run(desk: Workspace, run: str) -> ReplayVerdict:
     from quant.warehouse.lake import Lake
 
     folder = find_run(desk, run)
-    receipt = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
-    recorded = [
-        (str(day), str(digest))
-        for day, digest in json.loads((folder / "chain.json").read_text(encoding="utf-8"))
-    ]
+    receipt = read_part(folder, "receipt.json")
+    recorded = [(str(day), str(digest)) for day, digest in read_part(folder, "chain.json")]
     plan = BacktestPlan.from_json((folder / "plan.json").read_text(encoding="utf-8"))
     lake = Lake(desk.lake)
     tables, table_differences = _tables(lake, plan)
-    differences = [*_program(receipt), *_spec(desk, receipt), *table_differences, *_code(desk, plan)]
+    written = _written(receipt, recorded)
+    differences = [
+        *written,
+        *_program(receipt),
+        *_spec(desk, receipt),
+        *table_differences,
+        *_code(desk, plan),
+    ]
     chain = _chain(desk, replace(plan, tables=tables), lake)
     first = first_difference(recorded, chain)
     return ReplayVerdict(
         run_id=folder.name,
-        same=first is None,
+        same=first is None and not written,
         state_hash=chain[-1][1] if chain else "",
         sessions=len(chain),
         differences=tuple(differences),
@@ -83,7 +86,8 @@ def first_difference(recorded: list[tuple[str, str]], now: list[tuple[str, str]]
         return None if len(recorded) == len(now) else (recorded or now)[0][0]
     if recorded[high - 1] == now[high - 1]:
         if len(recorded) == len(now):
-            return None
+            changed = (old[0] for old, new in zip(recorded, now, strict=True) if old != new)
+            return next(changed, None)  # an honest chain has none: this one was changed after the run
         return (recorded if len(recorded) > high else now)[high][0]
     while low < high:
         middle = (low + high) // 2
@@ -92,6 +96,12 @@ def first_difference(recorded: list[tuple[str, str]], now: list[tuple[str, str]]
         else:
             high = middle
     return recorded[low][0]
+
+
+def _written(receipt: dict[str, Any], recorded: list[tuple[str, str]]) -> list[Difference]:
+    """A receipt and a chain that contradict each other: one of them was changed after the run."""
+    said, ends = str(receipt["state_hash"]), recorded[-1][1] if recorded else "nothing"
+    return [] if said == ends else [Difference("receipt and chain", said[:16], ends[:16])]
 
 
 def _chain(desk: Workspace, plan: BacktestPlan, lake: Lake) -> list[tuple[str, str]]:

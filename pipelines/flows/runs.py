@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quant.core.errors import StateConflict, UsageError
+from quant.core.errors import CheckFailed, Location, StateConflict, UsageError
 from quant.core.versions import RUN_FORMAT
 
 if TYPE_CHECKING:
@@ -81,9 +81,23 @@ def load_run(desk: Workspace, run: str) -> RunSummary:
     return read_run(find_run(desk, run))
 
 
+def read_part(folder: Path, name: str) -> Any:
+    """A JSON file of a run folder; raises CheckFailed when it is gone or no longer readable."""
+    try:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise CheckFailed(
+            "run.damaged",
+            f"run {folder.name} is damaged: {name} cannot be read",
+            where=Location(str(folder / name)),
+            found=str(error).splitlines()[0],
+            hint="bring the folder back from a copy, or run the spec again",
+        ) from error
+
+
 def read_run(folder: Path) -> RunSummary:
     """From the folder alone; a newer format is refused (exit 5)."""
-    receipt = json.loads((folder / "receipt.json").read_text(encoding="utf-8"))
+    receipt = read_part(folder, "receipt.json")
     if receipt["format"] > RUN_FORMAT:
         raise StateConflict(
             "run.newer",
@@ -92,8 +106,8 @@ def read_run(folder: Path) -> RunSummary:
             found=str(receipt["format"]),
             hint="pip install -U quant-toolkit",
         )
-    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
-    metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+    plan = read_part(folder, "plan.json")
+    metrics = read_part(folder, "metrics.json")
     report = folder / ("report.zh.html" if receipt.get("lang") == "zh" else "report.html")
     return RunSummary(
         run_id=folder.name,

@@ -52,9 +52,19 @@ def show_spec(
     from quant.specs.kinds import KINDS
     from quant.specs.registry import load_workspace
 
+    if name is not None and "=" not in name and kind not in KINDS:
+        raise UsageError("spec.kind", f"no kind {kind!r}", expected=", ".join(KINDS), found=kind)
     if resolved:
         target = name or kind
         wanted = kind if kind in KINDS else "backtest"
+        if wanted not in {"backtest", "deployment"}:
+            raise UsageError(
+                "spec.resolved",
+                f"a {wanted} stands on its own; --resolved is for what refers to others",
+                expected="backtest or deployment",
+                found=wanted,
+                hint=f"quant spec show {kind} {name or 'NAME'}",
+            )
         body = _resolved(desk, wanted, target, overrides)
         return ShownSpec(json.dumps(body, indent=2, ensure_ascii=False), body)
     registry = load_workspace(desk.root)

@@ -30,8 +30,8 @@ def ls(
         print_json({"runs": [r.as_dict() for r in rows]})
         return
     print_table(
-        ("run", "kind", "name", "status", "started", "state hash"),
-        [(r.run_id, r.kind, r.name, r.status, r.started, (r.state_hash or "")[:16]) for r in rows],
+        ("run", "kind", "name", "status", "started (UTC)", "state hash"),
+        [(r.run_id, r.kind, r.name, r.status, r.started[:19], (r.state_hash or "")[:16]) for r in rows],
     )
 
 
