@@ -87,9 +87,12 @@ SCHEMAS: Final[Mapping[BatchKind, Mapping[str, str]]] = {
     },
 }  # fmt: skip
 
-_MAGIC: Final = b"QB"
+BATCH_MAGIC: Final = b"QB"
 _VERSION: Final = 1
 _HEADER: Final = struct.Struct("<2sBBBBqii")
+_HASH: Final = 32
+_KINDS: Final = frozenset(int(kind) for kind in BatchKind)
+_PHASES: Final = frozenset(int(phase) for phase in Phase)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -151,7 +154,7 @@ class Batch:
     def encode(self) -> bytes:
         """Canonical bytes: equal batches give equal bytes on every machine."""
         schema = SCHEMAS[self.kind]
-        parts = [_HEADER.pack(_MAGIC, _VERSION, self.kind, self.phase, len(schema), self.ts, self.t, self.n)]
+            StateConflict: damaged, of a newer version, or a slice of another market.
         if self.kind is BatchKind.SLICE:
             parts.append(bytes.fromhex(self.market_hash))
         for name, dtype in schema.items():
@@ -164,25 +167,55 @@ class Batch:
         """Inverse of :meth:`encode`; a slice is bound to ``market`` if given.
 
         Raises:
-            StateConflict: not a batch, a newer version, or a slice of another market.
+            StateConflict: not a batch, damaged, a newer version, or a slice of another market.
         """
         magic, version, kind_code, phase, count, ts, t, n = _unpack_header(data)
-        if magic != _MAGIC or version != _VERSION or count != len(SCHEMAS[BatchKind(kind_code)]):
+        if magic != BATCH_MAGIC or version != _VERSION:
             raise StateConflict("batch.format", "not a batch this program can read",
                                 expected=f"version {_VERSION}", found=f"version {version}")
+        known = kind_code in _KINDS and phase in _PHASES
+        if not known or n < 0 or count != len(SCHEMAS[BatchKind(kind_code)]):
+            raise _damaged("its header makes no sense")
         kind, offset = BatchKind(kind_code), _HEADER.size
         if kind is BatchKind.SLICE:
-            named = data[offset : offset + 32].hex()
+            if len(data) != offset + _HASH:
+                raise _damaged(f"a slice names its market with {_HASH} bytes")
+            named = data[offset:].hex()
             if market is not None and market.content_hash != named:
                 raise StateConflict("batch.market", "the slice names another market",
                                     expected=named, found=market.content_hash)
             return cls(kind, ts, Phase(phase), t, n, {}, market, named)
         columns: dict[str, Column] = {}
         for name, dtype in SCHEMAS[kind].items():
-            (length,) = struct.unpack_from("<I", data, offset)
-            columns[name] = np.frombuffer(data, dtype=dtype, count=length, offset=offset + 4)
+            columns[name] = _read_column(data, offset, dtype)
             offset += 4 + columns[name].nbytes
-        return cls(kind, ts, Phase(phase), t, n, columns)
+        batch = cls(kind, ts, Phase(phase), t, n, columns)
+        batch._check(len(data) - offset)
+        return batch
+
+    def _check(self, left: int) -> None:
+        if left or any(len(column) != self.n for name, column in self.columns.items() if name != "note"):
+            raise _damaged("its columns do not fit its length")
+        if self.kind is BatchKind.CONTROL:
+            try:
+                self.note.encode()
+            except UnicodeDecodeError:
+                raise _damaged("its note is not UTF-8") from None
+            if self.n != 1:
+                raise _damaged("a control batch is one event")
+
+
+def _damaged(why: str) -> StateConflict:
+    return StateConflict("batch.format", f"a batch frame is damaged: {why}")
+
+
+def _read_column(data: bytes, offset: int, dtype: str) -> Column:
+    if len(data) < offset + 4:
+        raise _damaged("it is cut short")
+    (length,) = struct.unpack_from("<I", data, offset)
+    if len(data) - offset - 4 < length * np.dtype(dtype).itemsize:
+        raise _damaged("it is cut short")
+    return np.frombuffer(data, dtype=dtype, count=length, offset=offset + 4)
 
 
 def _unpack_header(data: bytes) -> tuple[bytes, int, int, int, int, int, int, int]:

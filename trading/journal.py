@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from quant.core.errors import Location, QuantError, StateConflict
 from quant.core.versions import JOURNAL_FORMAT
-from quant.native.batch import Batch, BatchKind
+from quant.native.batch import BATCH_MAGIC, Batch, BatchKind
 from quant.trading.ports import Entry, Origin
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def _refuse_damage(path: Path, content: bytes, at: int) -> None:
         return
     length, _ = _FRAME.unpack_from(content, at)
     end = at + _FRAME.size + length
-    if end < len(content) and any(content[end:]):
+    if (end < len(content) and any(content[end:])) or _sound_frame_after(content, at):
         raise StateConflict(
             "journal.damaged",
             f"the journal is damaged at byte {at}",
@@ -277,6 +277,17 @@ def _refuse_damage(path: Path, content: bytes, at: int) -> None:
             found="a frame that fails its checksum, with data behind it",
             hint=f"restore the file from a backup; {_FRESH}",
         )
+
+
+def _sound_frame_after(content: bytes, at: int) -> bool:
+    """Whether a whole frame stands behind the broken one at ``at``, whose own length cannot be trusted."""
+    lead = _FRAME.size + _PAYLOAD.size
+    place = content.find(BATCH_MAGIC, at + lead + 1)
+    while place >= 0:
+        if _frame_end(content, place - lead) is not None:
+            return True
+        place = content.find(BATCH_MAGIC, place + 1)
+    return False
 
 
 def is_order_report(entry: Entry) -> bool:

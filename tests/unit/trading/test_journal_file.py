@@ -100,6 +100,23 @@ def test_a_file_that_is_no_journal_is_left_alone(tmp_path: Path, content: bytes)
     assert (tmp_path / "j").read_bytes() == content
 
 
+def test_a_damaged_length_is_not_taken_for_a_torn_tail(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    journal = opened(path)
+    ends = [path.stat().st_size]
+    for weight in (1, 2, 3):
+        journal.append(intents(weight))
+        ends.append(path.stat().st_size)
+    journal.close()
+    content = bytearray(path.read_bytes())
+    content[ends[1] + 2] ^= 0x40  # the second frame now claims to reach far past the end
+    path.write_bytes(content)
+    with pytest.raises(StateConflict) as caught:
+        opened(path)
+    assert caught.value.fault.code == "journal.damaged"
+    assert path.read_bytes() == content
+
+
 def test_a_slice_of_other_data_is_refused(tmp_path: Path) -> None:
     journal = opened(tmp_path / "j")
     journal.append(Batch.slice(FakeMarket(sessions=9), 0, Phase.OPEN))  # type: ignore[arg-type]
