@@ -66,7 +66,11 @@ class PanelColumns(Mapping[str, Float]):
 
     def _price(self, name: str) -> Float:
         values = np.asarray(getattr(self._panel, name))
-        return self._since_first_bar(np.where(values > 0, values, self._carried()) / PRICE_SCALE)
+        missing = self._carried()
+        if name == "open":  # known before the close: what stands in for it must be too
+            missing = np.vstack([np.zeros_like(missing[:1]), missing[:-1]])
+        prices = np.where(values > 0, values, missing) / PRICE_SCALE
+        return np.where(prices > 0, prices, np.nan)
 
     def _reference(self, name: str) -> Float:
         values = np.asarray(getattr(self._panel, name))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -152,7 +152,7 @@ def load_panel(reader: TableReader, calendar: Calendar, start: date, end: date) 
         volume=volume,
         amount=amount,
         flags=flags,
-        factor=_factor(reader, days, instruments, start, end),
+        factor=_factor(reader, days, instruments, arrays["close"] > 0, start, end),
         actions=_actions(reader, days, instruments, start, end),
         **arrays,
     )
@@ -237,13 +237,29 @@ def _boards(
 
 
 def _factor(
-    reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, start: date, end: date
+    reader: TableReader,
+    days: npt.NDArray[np.int32],
+    instruments: Int,
+    traded: Bool,
+    start: date,
+    end: date,
 ) -> Float:
-    """Cumulative factor, carried forward over sessions without a row; 1.0 before the first."""
+    """Cumulative factor, carried forward over sessions without a row, also from before ``start`` where a
+    bar would be without one; 1.0 before the first."""
     shape = (len(days), len(instruments))
     frame = reader.read("adjustment_factors", start=start, end=end)
     factor = _scatter(shape, _cells(frame, days, instruments), frame["factor"].to_numpy().astype(np.float64))
-    return np.where(carry(factor) > 0, carry(factor), 1.0)
+    carried = carry(factor)
+    bare = (traded & (carried == 0)).any(axis=0)
+    if bare.any():
+        earlier = reader.read("adjustment_factors", end=start - timedelta(days=1))
+        earlier = earlier.filter(pl.col("instrument_id").is_in(instruments[bare].tolist())).sort("session")
+        newest = earlier.unique("instrument_id", keep="last", maintain_order=True)
+        column = np.searchsorted(instruments, newest["instrument_id"].to_numpy())
+        first = factor[0, column]
+        factor[0, column] = np.where(first > 0, first, newest["factor"].to_numpy().astype(np.float64))
+        carried = carry(factor)
+    return np.where(carried > 0, carried, 1.0)
 
 
 def carry(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -107,7 +107,10 @@ class Tables:
         end: date | None = None,
         columns: Sequence[str] | None = None,
     ) -> pl.DataFrame:
-        return self.frames[table]
+        frame = self.frames[table]
+        if "session" in frame.columns:
+            frame = frame.filter(pl.col("session").is_between(start or date.min, end or date.max))
+        return frame
 
 
 @pytest.fixture
@@ -134,6 +137,28 @@ def test_boards_are_dated(panel: Panel) -> None:
 
 def test_factor_is_carried_and_one_before_the_first(panel: Panel) -> None:
     assert panel.factor.tolist() == [[1.0, 1.0], [1.0, 1.0], [2.0, 1.0]]
+
+
+def test_a_factor_that_only_changes_on_ex_dates_is_known_from_before_the_panel() -> None:
+    late = load_panel(Tables(), calendar("XSHG"), DAYS[1], DAYS[2])
+    assert late.factor[:, 0].tolist() == [1.0, 2.0]
+    tables = Tables()
+    days = [DAYS[0], date(2023, 1, 3), date(2023, 1, 3)]
+    older = pl.DataFrame({"instrument_id": [A, A, B], "session": days, "factor": [4.0, 3.0, 7.0]})
+    tables.frames["adjustment_factors"] = older
+    assert load_panel(tables, calendar("XSHG"), DAYS[1], DAYS[2]).factor.tolist() == [[4.0, 7.0], [4.0, 7.0]]
+
+
+def test_an_opening_price_that_is_missing_does_not_know_the_close() -> None:
+    tables = Tables()
+    bars = tables.frames["bars_1d"]
+    late = (pl.col("instrument_id") == A) & (pl.col("session") == DAYS[2])
+    tables.frames["bars_1d"] = bars.with_columns(
+        open=pl.when(late).then(None).otherwise(pl.col("open")).cast(pl.Decimal(18, 4))
+    )
+    columns = PanelColumns(load_panel(tables, calendar("XSHG"), DAYS[0], DAYS[2]))
+    assert columns["open"][:, 0].tolist() == [10.01, 10.5, 10.5]
+    assert columns["close"][2, 0] == 11.0
 
 
 def test_actions_land_on_the_axes_and_late_payment_is_past_the_panel(panel: Panel) -> None:
