@@ -27,6 +27,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "The data hold only instruments listed today; results carry survivorship bias.",
         "数据只含当前上市的股票，结果有幸存者偏差。",
     ),
+    "delisted.last_price": (
+        "A holding whose instrument leaves the market cannot be sold any more and counts at its last price.",
+        "持仓股票退市后无法卖出，一直按最后价格计入净值。",
+    ),
     "limits.derived": (
         "Price limits are computed from the reference price and the rulebook, not taken from the exchange.",
         "涨跌停价由前收盘价和规则表推算，并非交易所数据。",

@@ -34,6 +34,7 @@ from quant.specs.schema.trading import Fill
 
 _FROM_FACTS = {
     "survivorship": "delistings.absent",
+    "delistings": "delistings.absent",
     "limits": "limits.derived",
     "suspensions": "suspensions.derived",
 }
@@ -295,7 +296,8 @@ def _assumptions(
         found.append("adjustment.absent")
     if "st_history" in facts or "instrument_attributes" not in present:
         found.append("st_history.absent")
-    found += [code for fact, code in _FROM_FACTS.items() if fact in facts]
+    found += dict.fromkeys(code for fact, code in _FROM_FACTS.items() if fact in facts)
+    found.append("delisted.last_price")
     if resolved.run.benchmark == "equal_weighted":
         found.append("benchmark.equal_weighted")
     found.append(f"fill.{frame.fill.at}")

@@ -130,11 +130,13 @@ def test_tables_no_source_offers_are_assumed_away(tmp_path: Path) -> None:
         tmp_path,
         FullCatalog(
             missing=("instrument_attributes",),
-            facts={"events": "inferred", "limits": "computed", "survivorship": "x"},
+            facts={"events": "inferred", "limits": "computed", "delistings": "absent"},
         ),
     )
     assert "instrument_attributes" not in [t.name for t in found.tables]
-    assert {"events.inferred", "st_history.absent", "limits.derived", "delistings.absent"} <= set(
+    told = {"events.inferred", "st_history.absent", "limits.derived"}
+    told |= {"delistings.absent", "delisted.last_price"}
+    assert told <= set(
         found.assumptions
     )
 
