@@ -18,7 +18,8 @@ FillAt = Literal["open", "close", "vwap"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RuleTables:
-    """Lot rules, int64 [T, B]: shares, except ``odd_lot_sell`` (0/1) and ``settlement_days`` (0 or 1)."""
+    """Lot rules, int64 [T, B]: shares, except ``odd_lot_sell`` (0/1), ``settlement_days`` and ``bonus_days``
+    (0 or 1: sessions before what was bought, or the ex-date's bonus shares, may be sold)."""
 
     buy_min: Table
     buy_step: Table
@@ -26,12 +27,13 @@ class RuleTables:
     odd_lot_sell: Table
     max_order: Table
     settlement_days: Table
+    bonus_days: Table
 
     @classmethod
     def uniform(cls, sessions: int, *, lot: int = 100, odd_lot_sell: bool = True, max_order: int = 1 << 40,
-                settlement_days: int = 1, boards: int = BOARDS) -> RuleTables:
+                settlement_days: int = 1, bonus_days: int = 0, boards: int = BOARDS) -> RuleTables:
         """The same rule on every board and day."""
-        values = (lot, lot, lot, int(odd_lot_sell), max_order, settlement_days)
+        values = (lot, lot, lot, int(odd_lot_sell), max_order, settlement_days, bonus_days)
         return cls(*(_full(sessions, boards, value) for value in values))
 
 

@@ -89,6 +89,9 @@ def _check_actions(columns: Mapping[str, Array], sessions: int, instruments: int
     ex, instrument = columns["ex_index"].astype("i8"), columns["instrument"].astype("i8")
     if len(ex) == 0:
         return
+    if min(columns["cash_per_share"].min(), columns["bonus_ratio"].min()) < 0:
+        raise UsageError("market.actions", "corporate actions cannot be used as they are",
+                         expected="cash and new shares, never negative")
     inside = min(ex.min(), instrument.min()) >= 0 and ex.max() < sessions and instrument.max() < instruments
     if not inside or (np.diff(ex * instruments + instrument) < 0).any():
         raise UsageError("market.actions", "corporate actions cannot be used as they are",

@@ -26,7 +26,7 @@ from quant.research.panel import Actions, Panel, no_actions
 PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down", "vwap")
 BOARDS = tuple(board for board in Board if board is not Board.UNKNOWN)
 NEVER = 2**40
-RULES = ("buy_min", "buy_step", "sell_step", "odd_lot_sell", "max_order", "settlement_days")
+RULES = ("buy_min", "buy_step", "sell_step", "odd_lot_sell", "max_order", "settlement_days", "bonus_days")
 
 
 def build_market(

@@ -105,9 +105,10 @@ def flat_market(prices: list[list[int]], **columns: object) -> Market:
     return Market.from_arrays(sessions=days, instants=when, **panel, flags=flags, actions=actions)
 
 
-def board_rules(sessions: int, settlement_days: int = 1) -> RuleTables:
+def board_rules(sessions: int, settlement_days: int = 1, bonus_days: int = 0) -> RuleTables:
     """Main-board lots everywhere, STAR lots (200, then 1) on its board."""
-    rules = RuleTables.uniform(sessions, max_order=1_000_000, settlement_days=settlement_days)
+    rules = RuleTables.uniform(sessions, max_order=1_000_000, settlement_days=settlement_days,
+                                bonus_days=bonus_days)
     star = {"buy_min": 200, "buy_step": 1, "sell_step": 1, "max_order": 100_000}
     for name, value in star.items():
         getattr(rules, name)[:, STAR] = value

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 
 from quant.core.market.instrument import Board
-from quant.core.market.rules import LotRule, Rulebook, rulebook
+from quant.core.market.rules import Rulebook, rulebook
 from quant.core.market.tables import NO_RULE, unchanging
 
 __all__ = ["OrderTables", "order_tables"]
@@ -15,7 +15,8 @@ __all__ = ["OrderTables", "order_tables"]
 
 @dataclass(frozen=True, slots=True)
 class OrderTables:
-    """Int lists [T][B], axes ``sessions`` and ``boards``: shares, and sessions for ``settlement_days``.
+    """Int lists [T][B], axes ``sessions`` and ``boards``: shares, and sessions for ``settlement_days``
+    and ``bonus_days``.
 
     NO_RULE marks sessions on which the board did not exist.
     """
@@ -28,6 +29,7 @@ class OrderTables:
     odd_lot_sell: list[list[int]]
     max_order: list[list[int]]
     settlement_days: list[list[int]]
+    bonus_days: list[list[int]]
 
 
 def order_tables(sessions: Sequence[date], boards: Sequence[Board]) -> OrderTables:
@@ -40,7 +42,7 @@ def order_tables(sessions: Sequence[date], boards: Sequence[Board]) -> OrderTabl
 
     def table(name: str) -> list[list[int]]:
         columns = [
-            [cell for rule, days, length in column for cell in [_cell(rule, days, name)] * length]
+            [cell for rules, length in column for cell in [rules.get(name, NO_RULE)] * length]
             for column in spans
         ]
         return [list(row) for row in zip(*columns, strict=True)]
@@ -54,23 +56,24 @@ def order_tables(sessions: Sequence[date], boards: Sequence[Board]) -> OrderTabl
         odd_lot_sell=table("odd_lot_sell"),
         max_order=table("max_order"),
         settlement_days=table("settlement_days"),
+        bonus_days=table("bonus_days"),
     )
 
 
 def _spans(
     book: Rulebook, board: Board, sessions: Sequence[date]
-) -> Iterator[tuple[LotRule | None, int, int]]:
-    """(lot rule, settlement days, number of sessions) in order; None while the board did not exist."""
-    governing = [*book.board_rows(board), *book.lots.rows.get((board.name,), ()), *book.settlement.each()]
+) -> Iterator[tuple[dict[str, int], int]]:
+    """(rules by name, number of sessions) in order; no rules while the board did not exist."""
+    lots = book.lots.rows.get((board.name,), ())
+    governing = [*book.board_rows(board), *lots, *book.settlement.each(), *book.bonus_shares.each()]
     for start, end in unchanging(sessions, governing):
         on = sessions[start]
         if book.board_exists(board, on):
-            yield book.lot(board, on), book.settlement_days(board, on), end - start
+            rules = {name: int(value) for name, value in asdict(book.lot(board, on)).items()}
+            rules |= {
+                "settlement_days": book.settlement_days(board, on),
+                "bonus_days": book.bonus_lag(board, on),
+            }
+            yield rules, end - start
         else:
-            yield None, NO_RULE, end - start
-
-
-def _cell(rule: LotRule | None, days: int, name: str) -> int:
-    if rule is None or name == "settlement_days":
-        return days
-    return int(getattr(rule, name))
+            yield {}, end - start

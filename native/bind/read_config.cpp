@@ -66,7 +66,11 @@ KernelConfig read_config(nb::handle config) {
                                                   {"sell_step", &L::sell_step},
                                                   {"odd_lot_sell", &L::odd_lot_sell},
                                                   {"max_order", &L::max_order},
-                                                  {"settlement_days", &L::settlement_days}});
+                                                  {"settlement_days", &L::settlement_days},
+                                                  {"bonus_days", &L::bonus_days}});
+  for (const L& rule : out.lots.rows) {
+    if (rule.buy_step < 1 || rule.sell_step < 1) throw nb::value_error("lot steps must be at least 1");
+  }
   using F = FeeRule;
   out.fees = read_table<F>(config.attr("fees"), {{"commission", &F::commission},
                                                  {"stamp_buy", &F::stamp_buy},

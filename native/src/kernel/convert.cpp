@@ -77,8 +77,8 @@ Kernel::Planned Kernel::plan(const Intent& intent) {
 Kernel::Planned Kernel::plan_target(const Intent& intent, int64_t desired_micros, int64_t desired_quantity) {
   const Position* position = ledger_.find(intent.instrument);
   const int64_t effective =
-      position == nullptr ? 0 : position->quantity + position->open_buy - position->open_sell;
-  int64_t delta = desired_quantity - effective;
+      position == nullptr ? 0 : sub(add(position->quantity, position->open_buy), position->open_sell);
+  int64_t delta = sub(desired_quantity, effective);
   if (desired_micros >= 0) {  // whole shares of the value that is missing or too much, towards zero
     const int64_t share = notional_micros(reference_price(intent.instrument), 1);
     delta = sub(desired_micros, mul(effective, share)) / share;
@@ -160,7 +160,8 @@ void Kernel::place_buy(const Planned& planned) {
     const int64_t quantity = std::min(left, piece);
     Order& buy = order(create(planned, quantity, Reason::NONE));
     advance(buy, OrderEvent::HOLD, Reason::NONE);
-    ledger_.touch(buy.instrument).open_buy += quantity;
+    int64_t& open = ledger_.touch(buy.instrument).open_buy;
+    open = add(open, quantity);
     ++open_orders_;
     waiting_.push_back(buy.id);
     left = floor_buy(left - quantity, rule);

@@ -1,5 +1,7 @@
 #include "quant/kernel/kernel.hpp"
 
+#include <algorithm>
+#include <array>
 #include <utility>
 
 #include "quant/prim/wide.hpp"
@@ -41,7 +43,11 @@ void Kernel::on_intents(const std::vector<Intent>& intents, Commands& out) {
       throw Failure(FailureKind::kUsage, "kernel.instrument",
                     "an intent names an instrument outside the market");
     }
-    session_(Mark::kIntent, intent);
+  }
+  for (const Intent& intent : intents) session_(Mark::kIntent, intent);
+  if (halted_) {
+    convert(intents, out);  // every one is refused
+    return;
   }
   if (closed_ || phase_ >= config_.fill.phase()) {
     pending_.insert(pending_.end(), intents.begin(), intents.end());
@@ -78,6 +84,11 @@ void Kernel::on_reports(const std::vector<Report>& reports, Commands& out) {
 }
 
 void Kernel::on_control(const Control& control, Commands& out) {
+  const bool names = control.kind == ControlKind::kForbid || control.kind == ControlKind::kAllow;
+  if (names && (control.value < 0 || control.value >= market_.S)) {
+    throw Failure(FailureKind::kUsage, "kernel.instrument",
+                  "a control event names an instrument outside the market");
+  }
   session_(Mark::kControl, control.kind, control.value, control.note);
   switch (control.kind) {
     case ControlKind::kPause:
@@ -95,10 +106,6 @@ void Kernel::on_control(const Control& control, Commands& out) {
       break;
     case ControlKind::kForbid:
     case ControlKind::kAllow:
-      if (control.value < 0 || control.value >= market_.S) {
-        throw Failure(FailureKind::kUsage, "kernel.instrument",
-                      "a control event names an instrument outside the market");
-      }
       forbidden_[static_cast<size_t>(control.value)] = control.kind == ControlKind::kForbid;
       break;
     default:
@@ -132,11 +139,72 @@ void Kernel::restore(const std::string& bytes) {
   if (magic != kKernelMagic)
     throw Failure(FailureKind::kConflict, "snapshot.format", "not a snapshot of this kernel");
   fields(reader);
-  if (!reader.exhausted() || forbidden_.size() != static_cast<size_t>(market_.S)) {
+  if (!reader.exhausted() || !sound()) {
     throw Failure(FailureKind::kConflict, "snapshot.format",
                   "the snapshot belongs to another market or version");
   }
   session_.assign(std::exchange(session_bytes_, {}));
+}
+
+// Whether what was read can be the state of a kernel over this market: everything that is used as an index or
+// an enumerator is in range, the counters are those of the orders, and the book adds up.
+bool Kernel::sound() const {
+  const auto row = [&](int32_t t) { return t >= -1 && t < market_.T; };
+  const auto instrument = [&](int32_t i) { return i >= 0 && i < market_.S; };
+  if (!row(row_) || phase_ > Phase::kClose || (row_ < 0 && !(closed_ && phase_ == Phase::kClose)))
+    return false;
+  if (forbidden_.size() != static_cast<size_t>(market_.S) || next_action_ > market_.actions.size)
+    return false;
+  if (!ledger_.sound(market_.S)) return false;
+  int64_t open = 0, sells = 0;
+  std::vector<std::array<int64_t, 2>> on_way(ledger_.positions().size());  // sells, buys by position
+  try {
+    int64_t reserved = 0;
+    for (size_t k = 0; k < orders_.size(); ++k) {
+      const Order& o = orders_[k];
+      if (o.id != static_cast<int64_t>(k) + 1 || !row(o.row) || !instrument(o.instrument)) return false;
+      if ((o.side != kBuy && o.side != kSell) || o.target > Target::kHold) return false;
+      if (o.state == OrderState::NEW || o.state >= OrderState::kCount) return false;
+      if (o.filled < 0 || o.quantity < o.filled || o.reserved < 0 || o.notional < 0) return false;
+      if (o.commission < 0 || o.stamp < 0 || o.transfer < 0) return false;
+      if (is_final(o.state)) {
+        if (o.reserved != 0) return false;
+        continue;
+      }
+      const Position* position = ledger_.find(o.instrument);
+      if (position == nullptr || o.remaining() == 0) return false;
+      int64_t& way = on_way[static_cast<size_t>(position - ledger_.positions().data())][o.side == kBuy];
+      way = add(way, o.remaining());
+      reserved = add(reserved, o.reserved);
+      ++open;
+      sells += o.side == kSell;
+    }
+    if (reserved != ledger_.reserved()) return false;
+    ledger_.check();
+  } catch (const Failure&) {
+    return false;
+  }
+  for (size_t k = 0; k < on_way.size(); ++k) {
+    const Position& p = ledger_.positions()[k];
+    if (p.open_sell != on_way[k][0] || p.open_buy != on_way[k][1]) return false;
+  }
+  if (open != open_orders_ || sells != open_sells_) return false;
+  std::vector<bool> waits(orders_.size(), false);
+  for (const int64_t id : waiting_) {
+    if (id < 1 || id > static_cast<int64_t>(orders_.size())) return false;
+    const auto k = static_cast<size_t>(id - 1);
+    if (waits[k] || orders_[k].state != OrderState::WAITING || orders_[k].side != kBuy) return false;
+    waits[k] = true;
+  }
+  for (size_t k = 0; k < orders_.size(); ++k) {
+    if (orders_[k].state == OrderState::WAITING && !waits[k]) return false;
+  }
+  const auto placed = [&](const auto& record) { return row(record.row) && instrument(record.instrument); };
+  return std::all_of(fills_.begin(), fills_.end(), placed) &&
+         std::all_of(position_history_.begin(), position_history_.end(), placed) &&
+         std::all_of(nav_history_.begin(), nav_history_.end(), [&](const auto& r) { return row(r.row); }) &&
+         std::all_of(pending_.begin(), pending_.end(),
+                     [&](const auto& i) { return instrument(i.instrument); });
 }
 
 }  // namespace quant

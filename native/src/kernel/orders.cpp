@@ -29,7 +29,8 @@ void Kernel::advance(Order& order, OrderEvent event, Reason reason) {
 
 void Kernel::send(Order& order, Commands& out) {
   if (order.side == kSell) {
-    ledger_.touch(order.instrument).open_sell += order.quantity;
+    int64_t& open = ledger_.touch(order.instrument).open_sell;
+    open = add(open, order.quantity);
     ++open_sells_;
     ++open_orders_;
   }
@@ -56,8 +57,8 @@ void Kernel::apply_fill(Order& order, const Report& report) {
   order.notional = add(order.notional, notional);
   const Fees total = fees_of(order.notional, order.filled + report.quantity, order.side,
                              fees(order.instrument), config_.rounding);
-  const Fees charged{total.commission - order.commission, total.stamp - order.stamp,
-                     total.transfer - order.transfer};
+  const Fees charged{sub(total.commission, order.commission), sub(total.stamp, order.stamp),
+                     sub(total.transfer, order.transfer)};
   order.commission = total.commission;
   order.stamp = total.stamp;
   order.transfer = total.transfer;
@@ -101,11 +102,12 @@ Reason Kernel::admit_buy(Order& order) {
   const int64_t available = ledger_.available();
   const FeeRule& rates = fees(order.instrument);
   int64_t cost = buy_cost(order.quantity, price, rates, config_.rounding);
-  if (cost > available - floor && config_.on_insufficient_cash != CashPolicy::kOverdraft) {
+  const int64_t budget = sub(available, floor);
+  if (cost > budget && config_.on_insufficient_cash != CashPolicy::kOverdraft) {
     const Reason reason = cost > available ? Reason::CASH : Reason::CASH_FLOOR;
     if (config_.on_insufficient_cash == CashPolicy::kReject) return reason;
     const int64_t quantity =
-        affordable(order.quantity, price, available - floor, lots(order.instrument), rates, config_.rounding);
+        affordable(order.quantity, price, budget, lots(order.instrument), rates, config_.rounding);
     if (quantity == 0) return reason;
     ledger_.touch(order.instrument).open_buy -= order.quantity - quantity;
     order.quantity = quantity;
@@ -119,8 +121,9 @@ Reason Kernel::admit_buy(Order& order) {
 
 Reason Kernel::gate(const Order& order, int64_t price) const {
   const Position* position = ledger_.find(order.instrument);  // open_buy holds a buy already
-  const int64_t after =
-      position == nullptr ? order.quantity : position->quantity + position->open_buy - position->open_sell;
+  const int64_t after = position == nullptr
+                            ? order.quantity
+                            : sub(add(position->quantity, position->open_buy), position->open_sell);
   const int64_t most = std::max(after, order.quantity);
   if (product_greater(mul(price, kMicrosPerPrice), most, INT64_MAX / 16, 1)) return Reason::ORDER_VALUE;
   OrderView view;

@@ -50,7 +50,7 @@ void Kernel::book_actions() {
     const Position* position = ledger_.find(i);
     if (position == nullptr || position->quantity == 0) continue;
     ledger_.book_action(row_, actions.pay_index[k], i, actions.cash_per_share[k], actions.bonus_ratio[k],
-                        market_.pre_close[market_.at(row_, i)]);
+                        market_.pre_close[market_.at(row_, i)], lots(i).bonus_days > 0);
     session_(Mark::kAction, i, actions.pay_index[k] > row_, actions.cash_per_share[k],
              actions.bonus_ratio[k]);
   }
@@ -69,9 +69,9 @@ void Kernel::close_session() {
   ledger_.check();
   const int64_t nav = ledger_.nav();
   const Totals& totals = ledger_.totals();
-  const int64_t fees = totals.fees + totals.taxes - opened_.fees - opened_.taxes;
+  const int64_t fees = sub(add(totals.fees, totals.taxes), add(opened_.fees, opened_.taxes));
   nav_history_.push_back({row_, market_.sessions[row_], nav, ledger_.cash(), ledger_.market_value(),
-                          ledger_.receivable(), fees, totals.traded - opened_.traded,
+                          ledger_.receivable(), fees, sub(totals.traded, opened_.traded),
                           static_cast<int64_t>(ledger_.held().size())});
   check_breakers(nav);
   uint64_t mix = 0;
@@ -113,6 +113,9 @@ void Kernel::check_breakers(int64_t nav) {
 void Kernel::halt(Reason reason, Commands* out) {
   halted_ = true;
   session_(Mark::kHalt, reason);
+  const std::vector<Intent> pending = std::exchange(pending_, {});
+  Commands none;
+  convert(pending, none);  // what was decided before the halt is refused, not kept for after the reset
   if (out == nullptr) return;
   for (const int64_t id : std::exchange(waiting_, {})) advance(order(id), OrderEvent::CANCEL, Reason::HALTED);
   for (Order& open : orders_) {

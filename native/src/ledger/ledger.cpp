@@ -45,7 +45,7 @@ void Ledger::pay_receivables(int32_t row) {
 }
 
 void Ledger::book_action(int32_t row, int32_t pay_row, int32_t instrument, int64_t cash_per_share,
-                         int64_t bonus_ratio, int64_t reference) {
+                         int64_t bonus_ratio, int64_t reference, bool locks) {
   Position& position = touch(instrument);
   if (cash_per_share > 0) {
     const int64_t amount = mul(position.quantity, cash_per_share);
@@ -56,7 +56,7 @@ void Ledger::book_action(int32_t row, int32_t pay_row, int32_t instrument, int64
     record(row, LedgerKind::kDividend, instrument, amount, 0, 0);
   }
   const int64_t bonus = mul_div(position.quantity, bonus_ratio, kRatioScale);
-  if (reference == 0) {  // no quote on the ex-date: the theoretical ex-price, rounded half up to the cent
+  if (reference <= 0) {  // no quote on the ex-date: the theoretical ex-price, rounded half up to the cent
     const int64_t cent = kPriceScale / 100;
     const int64_t before = std::max<int64_t>(position.mark - cash_per_share / kMicrosPerPrice, 0);
     reference = mul(mul_div_half_up(before, kRatioScale, mul(add(kRatioScale, bonus_ratio), cent)), cent);
@@ -64,6 +64,7 @@ void Ledger::book_action(int32_t row, int32_t pay_row, int32_t instrument, int64
   if (bonus > 0) {
     const int64_t value = notional_micros(position.mark, bonus);
     position.quantity = add(position.quantity, bonus);
+    if (locks) position.locked = add(position.locked, bonus);
     position.pnl = add(position.pnl, value);
     totals_.price_pnl = add(totals_.price_pnl, value);
     market_value_ = add(market_value_, value);
@@ -74,7 +75,7 @@ void Ledger::book_action(int32_t row, int32_t pay_row, int32_t instrument, int64
 
 void Ledger::mark(Position& position, int64_t price) {
   if (price == position.mark) return;
-  const int64_t gain = notional_micros(price - position.mark, position.quantity);
+  const int64_t gain = notional_micros(sub(price, position.mark), position.quantity);
   position.pnl = add(position.pnl, gain);
   totals_.price_pnl = add(totals_.price_pnl, gain);
   market_value_ = add(market_value_, gain);
@@ -89,19 +90,19 @@ void Ledger::fill(int32_t row, int64_t order_id, Position& position, int8_t side
   const int64_t notional = notional_micros(price, quantity);
   const int64_t before = position.quantity;
   if (before == 0) position.mark = price;
-  const int64_t gain = notional_micros(side * (position.mark - price), quantity);
-  const int64_t paid = side * notional + fees.total();
+  const int64_t gain = notional_micros(side * sub(position.mark, price), quantity);
+  const int64_t paid = add(side * notional, fees.total());
   cash_ = sub(cash_, paid);
-  position.quantity += side * quantity;
-  position.cost += side == kBuy ? paid : -mul_div(position.cost, quantity, before);
-  position.pnl = add(position.pnl, gain - fees.total());
+  position.quantity = add(position.quantity, side * quantity);
+  position.cost = add(position.cost, side == kBuy ? paid : -mul_div(position.cost, quantity, before));
+  position.pnl = add(position.pnl, sub(gain, fees.total()));
   position.traded = add(position.traded, notional);
   totals_.price_pnl = add(totals_.price_pnl, gain);
-  totals_.fees = add(totals_.fees, fees.commission + fees.transfer);
+  totals_.fees = add(totals_.fees, add(fees.commission, fees.transfer));
   totals_.taxes = add(totals_.taxes, fees.stamp);
   totals_.traded = add(totals_.traded, notional);
   market_value_ = add(market_value_, notional_micros(side * position.mark, quantity));
-  if (side == kBuy && locks) position.locked += quantity;
+  if (side == kBuy && locks) position.locked = add(position.locked, quantity);
   if (before == 0) hold(position);
   if (position.quantity == 0) drop(position);
   record(row, LedgerKind::kTrade, position.instrument, -side * notional, side * quantity, order_id);
@@ -123,8 +124,43 @@ void Ledger::check() const {
   if (owned != earned || value != market_value_ || owed != receivable_) {
     broken("ledger.conservation",
            "cash + positions + receivable + fees + taxes differ from deposits + gains by " +
-               std::to_string(owned - earned) + " micro-yuan");
+               std::to_string(sub(owned, earned)) + " micro-yuan");
   }
+}
+
+bool Ledger::sound(int32_t instruments) const {
+  const auto count = static_cast<int64_t>(positions_.size());
+  if (slot_of_.size() != static_cast<size_t>(instruments)) return false;
+  int64_t named = 0;
+  for (size_t i = 0; i < slot_of_.size(); ++i) {
+    const int32_t slot = slot_of_[i];
+    if (slot < -1 || slot >= count) return false;
+    if (slot < 0) continue;
+    if (positions_[static_cast<size_t>(slot)].instrument != static_cast<int32_t>(i)) return false;
+    ++named;
+  }
+  int64_t holding = 0;
+  for (const Position& p : positions_) {
+    if (p.quantity < 0 || p.locked < 0 || p.locked > p.quantity || p.mark < 0) return false;
+    if (p.open_sell < 0 || p.open_sell > p.quantity || p.open_buy < 0) return false;
+    holding += p.quantity > 0;
+  }
+  int32_t last = -1;
+  for (const int32_t slot : held_) {
+    if (slot < 0 || slot >= count) return false;
+    const Position& p = positions_[static_cast<size_t>(slot)];
+    if (p.quantity == 0 || p.instrument <= last) return false;
+    last = p.instrument;
+  }
+  const auto owned = [&](int32_t instrument) { return instrument >= 0 && instrument < instruments; };
+  for (const Receivable& due : receivables_) {
+    if (!owned(due.instrument) || due.amount < 0) return false;
+  }
+  for (const LedgerEntry& entry : entries_) {
+    if (entry.instrument != -1 && !owned(entry.instrument)) return false;
+    if (entry.kind > LedgerKind::kBonus) return false;
+  }
+  return named == count && holding == static_cast<int64_t>(held_.size());
 }
 
 void Ledger::record(int32_t row, LedgerKind kind, int32_t instrument, int64_t amount, int64_t quantity,

@@ -6,22 +6,17 @@ namespace quant {
 
 int64_t bar_price(const Market& market, int32_t t, int32_t i, const FillRule& rule) {
   const size_t cell = market.at(t, i);
-  switch (rule.at) {
-    case FillAt::kOpen:
-      return market.open[cell];
-    case FillAt::kClose:
-      return market.close[cell];
-    case FillAt::kVwap:
-      return market.vwap[cell];
-  }
-  return 0;
+  const int64_t* prices = rule.at == FillAt::kOpen    ? market.open
+                          : rule.at == FillAt::kClose ? market.close
+                                                      : market.vwap;
+  return std::max<int64_t>(prices[cell], 0);
 }
 
 int64_t fill_price(const Market& market, int32_t t, int32_t i, int8_t side, const FillRule& rule) {
   const size_t cell = market.at(t, i);
   const int64_t base = bar_price(market, t, i, rule);
   if (base == 0 || rule.slippage == 0) return base;
-  int64_t price = std::max<int64_t>(base + side * rule.slippage, 1);
+  int64_t price = std::max<int64_t>(add(base, side * rule.slippage), 1);
   if ((market.flags[cell] & kNoLimit) == 0) {
     if (market.limit_up[cell] > 0) price = std::min(price, std::max(market.limit_up[cell], base));
     if (market.limit_down[cell] > 0) price = std::max(price, std::min(market.limit_down[cell], base));

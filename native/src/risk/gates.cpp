@@ -12,7 +12,7 @@ bool exceeds(int64_t value, int64_t nav, int64_t fraction) {
 }
 
 bool lost(int64_t nav, int64_t from, int64_t fraction) {
-  return fraction >= 0 && from > 0 && !product_greater(from, fraction, from - nav, kRateScale);
+  return fraction >= 0 && from > 0 && !product_greater(from, fraction, sub(from, nav), kRateScale);
 }
 
 }  // namespace

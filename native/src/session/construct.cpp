@@ -16,10 +16,22 @@ int64_t capped(const ConstructPlan& plan, int64_t weight) {
   return plan.max_weight < 0 ? weight : std::min(weight, plan.max_weight);
 }
 
+// Scores too large to be summed become parts of the largest; infinite ones share alone.
+void keep_sum_finite(std::vector<Chosen>& chosen) {
+  double sum = 0;
+  for (const Chosen& name : chosen) sum += name.score;
+  if (std::isfinite(sum)) return;
+  const double most = chosen.front().score;
+  for (Chosen& name : chosen) {
+    name.score = std::isinf(most) ? (std::isinf(name.score) ? 1.0 : 0.0) : name.score / most;
+  }
+}
+
 // Proportional to the score; what the cap cuts off goes to the uncapped names, as long as there are any.
 void weigh_by_score(const ConstructPlan& plan, int64_t invest, std::vector<Chosen>& chosen) {
   const int64_t cap = plan.max_weight < 0 ? kRateScale : plan.max_weight;
   std::vector<bool> full(chosen.size(), false);
+  keep_sum_finite(chosen);
   for (bool again = true; again;) {
     again = false;
     int64_t left = invest;

@@ -13,11 +13,22 @@ constexpr uint32_t kVenueMagic = 0x31565351;  // "QSV1"
 SimVenue::SimVenue(const Market& market, const FillRule& fill, const DatedTable<LotRule>& lots)
     : market_(market), fill_(fill), lots_(lots) {}
 
+void SimVenue::check(const Command& command) const {
+  const bool inside = command.instrument >= 0 && command.instrument < market_.S;
+  if (!inside || (command.side != kBuy && command.side != kSell) || command.quantity < 0) {
+    throw Failure(FailureKind::kUsage, "venue.order", "an order is not of this market");
+  }
+}
+
 void SimVenue::submit(const std::vector<Command>& commands) {
+  for (const Command& command : commands) check(command);
   fresh_.insert(fresh_.end(), commands.begin(), commands.end());
 }
 
 void SimVenue::poll(int32_t t, Phase phase, std::vector<Report>& out) {
+  if (t < 0 || t >= market_.T || phase > Phase::kClose) {
+    throw Failure(FailureKind::kUsage, "venue.slice", "the slice lies outside the market");
+  }
   if (t != row_) used_.clear();
   row_ = t;
   phase_ = phase;
@@ -86,7 +97,7 @@ int64_t SimVenue::tradable(const Command& order) {
     const int64_t step = order.side == kBuy ? rule.buy_step : rule.sell_step;
     quantity = std::max<int64_t>(room, 0) / step * step;
   }
-  used->volume += quantity;
+  used->volume = add(used->volume, quantity);
   return quantity;
 }
 
@@ -110,8 +121,19 @@ void SimVenue::restore(const std::string& bytes) {
     throw Failure(FailureKind::kConflict, "snapshot.format", "not a snapshot of this venue");
   }
   fields(reader);
-  if (!reader.exhausted()) {
-    throw Failure(FailureKind::kConflict, "snapshot.format", "the snapshot has bytes left over");
+  bool sound = reader.exhausted() && row_ >= -1 && row_ < market_.T && phase_ <= Phase::kClose;
+  for (const Used& used : used_) {
+    sound = sound && used.instrument >= 0 && used.instrument < market_.S && used.volume >= 0;
+  }
+  try {
+    for (const Command& command : fresh_) check(command);
+    for (const Resting& resting : resting_) check(resting.order);
+  } catch (const Failure&) {
+    sound = false;
+  }
+  if (!sound) {
+    throw Failure(FailureKind::kConflict, "snapshot.format",
+                  "the snapshot belongs to another market or version");
   }
 }
 

@@ -266,6 +266,7 @@ def test_order_tables_equal_single_lookups_and_mark_boards_that_do_not_exist():
                 assert tables.odd_lot_sell[t][b] == lot.odd_lot_sell
                 assert tables.max_order[t][b] == lot.max_order
                 assert tables.settlement_days[t][b] == BOOK.settlement_days(board, on)
+                assert tables.bonus_days[t][b] == BOOK.bonus_lag(board, on)
             else:
                 assert tables.buy_min[t][b] == tables.settlement_days[t][b] == NO_RULE
     assert order_tables([], [Board.STAR]).buy_min == []

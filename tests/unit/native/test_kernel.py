@@ -296,3 +296,20 @@ def test_orders_end_in_a_final_state() -> None:
     loop = play(flat_market([[100_000]] * 3), {0: weights(0.5), 1: weights(0.0)})
     final = {OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED}
     assert {OrderState(s) for s in loop.kernel.orders()["state"]} <= final
+
+
+@pytest.mark.parametrize(("days", "sold"), [(0, 1_500), (1, 1_000)])
+def test_bonus_shares_can_be_sold_when_the_rule_says_so(days: int, sold: int) -> None:
+    actions = {"ex_index": np.array([2], "i4"), "pay_index": np.array([-1], "i4"),
+               "instrument": np.array([0], "i4"), "cash_per_share": np.zeros(1, "i8"),
+               "bonus_ratio": np.array([50_000_000], "i8"), "inferred": np.zeros(1, "u1")}
+    market = flat_market([[90_000], [90_000], [60_000], [60_000], [60_000]],
+                         pre_close=[[90_000], [90_000], [60_000], [60_000], [60_000]], actions=actions)
+    loop = Stepped(config(5, rules=RuleTables.uniform(5, bonus_days=days)), market)
+    zero = {"instrument": [0], "weight": [0]}
+    loop.session(0, Batch.of(BatchKind.INTENTS, 0, Phase.CLOSE, 0, **order(1, 1_000)))
+    loop.session(1, Batch.of(BatchKind.INTENTS, 0, Phase.CLOSE, 1, **zero))
+    loop.session(2, Batch.of(BatchKind.INTENTS, 0, Phase.CLOSE, 2, **zero))
+    assert loop.kernel.fills()["quantity"].tolist() == [1_000, sold]
+    loop.session(3)
+    assert loop.kernel.fills()["quantity"][1:].sum() == 1_500

@@ -95,6 +95,8 @@ class Kernel {
   Reason admit_buy(Order& order);
   Reason gate(const Order& order, int64_t price) const;
 
+  bool sound() const;
+
   const LotRule& lots(int32_t instrument) const;
   const FeeRule& fees(int32_t instrument) const;
 

@@ -99,13 +99,16 @@ class Ledger {
   void settle_t1();                   // a new day: everything held can be sold
   void pay_receivables(int32_t row);  // dividends due by this row become cash
   // Entitlement of what was held before the ex-date; `reference` is the ex-reference price, 0 = compute it.
+  // `locks`: the new shares cannot be sold today.
   void book_action(int32_t row, int32_t pay_row, int32_t instrument, int64_t cash_per_share,
-                   int64_t bonus_ratio, int64_t reference);
+                   int64_t bonus_ratio, int64_t reference, bool locks);
   void mark(Position& position, int64_t price);
   void fill(int32_t row, int64_t order_id, Position& position, int8_t side, int64_t quantity, int64_t price,
             const Fees& fees, bool locks);
   // Raises InvariantBroken unless cash + positions + receivable + fees + taxes = deposits + gains, exactly.
   void check() const;
+  // Whether what a snapshot said can be true: indices in range, quantities that fit each other.
+  bool sound(int32_t instruments) const;
 
   template <class A>
   void fields(A& a) {

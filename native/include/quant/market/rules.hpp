@@ -5,12 +5,14 @@
 #include "quant/market/market.hpp"
 #include "quant/market/messages.hpp"
 #include "quant/prim/failure.hpp"
+#include "quant/prim/wide.hpp"
 
 // Dated lot rules, fees and fill prices: looked up by (session row, board), never constants.
 namespace quant {
 
 struct LotRule {
   int64_t buy_min = 1, buy_step = 1, sell_step = 1, odd_lot_sell = 1, max_order = 1, settlement_days = 0;
+  int64_t bonus_days = 0;  // sessions after the ex-date before bonus shares may be sold, 0 or 1
 };
 
 // Rates at kRateScale of the turnover; commission_min in micro-yuan an order, transfer_per_share in
@@ -40,7 +42,7 @@ bool legal_sell(int64_t quantity, int64_t held, const LotRule& rule);
 
 struct Fees {
   int64_t commission = 0, stamp = 0, transfer = 0;
-  int64_t total() const { return commission + stamp + transfer; }
+  int64_t total() const { return add(add(commission, stamp), transfer); }
 };
 
 // Fees of an order with this cumulative notional and quantity; each component rounded half up to `unit`

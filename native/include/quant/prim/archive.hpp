@@ -102,8 +102,9 @@ class Reader {
   }
   template <class T>
   void get(std::vector<T>& values) {
-    values.resize(count(1));
-    for (T& value : values) get(value);
+    const uint64_t size = count(1);
+    values.clear();
+    for (uint64_t k = 0; k < size; ++k) get(values.emplace_back());  // a wrong count ends where the bytes end
   }
   template <class T>
     requires requires(T& value, Reader& r) { value.fields(r); }

@@ -18,6 +18,11 @@ inline int64_t add(int64_t a, int64_t b) {
   return a + b;
 }
 
+inline int64_t sub(int64_t a, int64_t b) {
+  if (b < 0 ? a > INT64_MAX + b : a < INT64_MIN + b) overflow();
+  return a - b;
+}
+
 inline int64_t mul(int64_t a, int64_t b) {
   int64_t high = 0;
   const int64_t low = _mul128(a, b, &high);
@@ -53,6 +58,8 @@ inline int64_t narrow(Wide value) {
 
 inline int64_t add(int64_t a, int64_t b) { return narrow(static_cast<Wide>(a) + b); }
 
+inline int64_t sub(int64_t a, int64_t b) { return narrow(static_cast<Wide>(a) - b); }
+
 inline int64_t mul(int64_t a, int64_t b) { return narrow(static_cast<Wide>(a) * b); }
 
 // (a * b + plus) / c, truncated.
@@ -66,8 +73,6 @@ inline bool product_greater(int64_t a, int64_t b, int64_t c, int64_t d) {
 }
 
 #endif
-
-inline int64_t sub(int64_t a, int64_t b) { return add(a, -b); }
 
 // floor(a * b / c) for a, b >= 0, c > 0.
 inline int64_t mul_div(int64_t a, int64_t b, int64_t c) { return mul_add_div(a, b, 0, c); }
@@ -83,7 +88,7 @@ constexpr int64_t kMicrosPerPrice = kMoneyScale / kPriceScale;
 
 // Micro-yuan of `quantity` shares at `price`.
 inline int64_t notional_micros(int64_t price, int64_t quantity) {
-  return mul(price * kMicrosPerPrice, quantity);
+  return mul(mul(price, kMicrosPerPrice), quantity);
 }
 
 }  // namespace quant

@@ -29,6 +29,7 @@ class SimVenue {
  private:
   template <class A>
   void fields(A& a);
+  void check(const Command& command) const;
   void accept(std::vector<Report>& out);
   void match(const Command& order, std::vector<Report>& out);
   int64_t tradable(const Command& order);
