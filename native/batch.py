@@ -154,7 +154,8 @@ class Batch:
     def encode(self) -> bytes:
         """Canonical bytes: equal batches give equal bytes on every machine."""
         schema = SCHEMAS[self.kind]
-            StateConflict: damaged, of a newer version, or a slice of another market.
+        head = (BATCH_MAGIC, _VERSION, self.kind, self.phase, len(schema), self.ts, self.t, self.n)
+        parts = [_HEADER.pack(*head)]
         if self.kind is BatchKind.SLICE:
             parts.append(bytes.fromhex(self.market_hash))
         for name, dtype in schema.items():
