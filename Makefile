@@ -37,7 +37,7 @@ check: setup ## the static gate: ruff, mypy, import-linter, clang-format
 	@$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'native/*.cpp' 'native/*.hpp')
 
 soak: setup ## the long suites, whole
-	@QUANT_SOAK=1 $(BIN)/python -m pytest -q -m "soak or not soak"
+	@QUANT_SOAK=1 $(BIN)/python -m pytest -q -n auto --durations=15
 
 bench: setup ## ours, a peer (PEERS="vectorbt") and the plain limit, in one run
 	@$(BIN)/python tests/bench/run.py

@@ -5,9 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from quant.specs.compile import describe_assumption
 
 if TYPE_CHECKING:
+    from quant.native.kernel import Kernel
+    from quant.pipelines.wiring import Prepared
     from quant.specs.compile.plan import BacktestPlan
 
 
@@ -19,6 +23,29 @@ class Assumption:
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
+
+
+def halted(prepared: Prepared, kernel: Kernel) -> list[Assumption]:
+    """A note when a risk limit stopped the account: which session, and that later orders were refused."""
+    if not kernel.halted:
+        return []
+    history, risk = kernel.nav_history(), prepared.plan.risk
+    nav = np.concatenate([[prepared.config.cash_micro], history["nav"]]).astype(float)
+    breach = np.zeros(len(nav) - 1, bool)
+    if risk.max_drawdown is not None:
+        breach |= nav[1:] / np.maximum.accumulate(nav)[1:] - 1 <= -float(risk.max_drawdown)
+    if risk.daily_loss is not None:
+        breach |= nav[1:] / nav[:-1] - 1 <= -float(risk.daily_loss)
+    days = np.flatnonzero(breach)
+    since = prepared.sessions[int(history["row"][days[0]])].isoformat() if len(days) else None
+    after, zh = (f" after the close of {since}", f"自 {since} 收盘后") if since else ("", "")
+    return [
+        Assumption(
+            "run.halted",
+            f"A halt stopped the account{after}: later orders were refused and positions kept.",
+            f"{zh}账户被停止交易：之后的委托全部拒绝，持仓保留。",
+        )
+    ]
 
 
 def describe(plan: BacktestPlan) -> list[Assumption]:

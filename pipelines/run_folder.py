@@ -145,16 +145,16 @@ def _nav(prepared: Prepared, kernel: Kernel) -> pl.DataFrame:
 def benchmark(prepared: Prepared) -> np.ndarray[Any, Any]:
     """Level per market row of the equal-weighted universe, 1.0 at the close of the first session.
 
-    The mean of close / pre_close - 1 (pre_close is the ex-reference price, hence total return) over members
-    that had a bar on the session before too; null where the plan has no benchmark.
+    The mean of close / pre_close - 1 (pre_close is the ex-reference price, hence total return) over the names
+    that the universe held at the close before; null where the plan has no benchmark.
     """
     rows = len(prepared.sessions)
     if prepared.plan.benchmark.kind == "none":
         return np.full(rows, None, dtype=object)
     panel, first = prepared.panel, prepared.first
     close, reference = panel.close[first:], panel.pre_close[first:]
-    listed = panel.has(LISTED)[first:] & (close > 0) & (reference > 0) & prepared.members[np.newaxis, :]
-    held = listed[1:] & (panel.close[first:-1] > 0)
+    listed = panel.has(LISTED)[first:] & (close > 0) & (reference > 0)
+    held = listed[1:] & (panel.close[first:-1] > 0) & prepared.universe[first:-1]
     returns = np.where(held, close[1:] / np.maximum(reference[1:], 1) - 1.0, 0.0)
     count = np.maximum(held.sum(axis=1), 1)
     return np.concatenate([[1.0], np.cumprod(1.0 + returns.sum(axis=1) / count)])

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from quant.trading.ports import Strategy
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Prepared:
     """A plan with its data: what the fused run, the stepped loop and the run folder all start from.
 
@@ -56,6 +57,15 @@ class Prepared:
     scores: Float
     eligible: Bool
     members: Bool
+    columns: PanelColumns
+
+    @cached_property
+    def universe(self) -> Bool:
+        """Which names the universe holds at the decision of each panel row, ``[T, S]``; uses rows <= t."""
+        held = self.panel.has(LISTED) & self.members[np.newaxis, :]
+        if self.plan.universe.where is None:
+            return held
+        return np.asarray(held & (evaluate(self.plan.universe.where, self.columns, mask=None) == 1.0))
 
     @property
     def sessions(self) -> tuple[date, ...]:
@@ -99,6 +109,7 @@ def assemble(plan: BacktestPlan, panel: Panel, *, threads: int = 1) -> Prepared:
         scores=scores,
         eligible=eligible,
         members=members,
+        columns=columns,
     )
 
 
@@ -252,9 +263,11 @@ def paper_data(prepared: Prepared) -> MarketData:
     return MarketData.of(
         prepared.market,
         panel.codes,
-        FieldColumns(PanelColumns(panel)),
+        FieldColumns(prepared.columns),
         first=prepared.first,
         days=panel.session_days,
+        universe=prepared.universe if prepared.plan.code is not None else None,
+        members=prepared.members,
     )
 
 

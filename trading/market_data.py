@@ -41,7 +41,9 @@ class MarketData:
 
     ``columns`` holds float64 ``[P, S]`` matrices by field name (expression fields: ``close`` is
     post-adjusted, ``raw_close`` as traded); row ``first`` of them is the market's row 0, earlier rows are
-    history. ``days`` are the sessions of those P rows in days since 1970-01-01.
+    history. ``days`` are the sessions of those P rows in days since 1970-01-01. ``universe`` bool ``[P, S]``
+    says which names the spec's universe holds at a decision, ``members`` bool ``[S]`` which it can ever hold;
+    None = all.
     """
 
     market: Market
@@ -49,6 +51,8 @@ class MarketData:
     columns: Mapping[str, Matrix]
     first: int
     days: NDArray[np.int32]
+    universe: NDArray[np.bool_] | None = None
+    members: NDArray[np.bool_] | None = None
 
     @classmethod
     def of(
@@ -59,6 +63,8 @@ class MarketData:
         *,
         first: int = 0,
         days: NDArray[np.int32] | None = None,
+        universe: NDArray[np.bool_] | None = None,
+        members: NDArray[np.bool_] | None = None,
     ) -> MarketData:
         """``columns`` default to the market's own prices as traded, under the plain and the raw names."""
         own = market.arrays["sessions"] if days is None else days
@@ -70,7 +76,7 @@ class MarketData:
                 expected=f"{market.S} codes, {market.T} sessions",
                 found=f"{len(codes)} codes, {len(own) - first} sessions",
             )
-        return cls(market, tuple(codes), given, first, own)
+        return cls(market, tuple(codes), given, first, own, universe, members)
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -171,11 +171,11 @@ class _Paper:
         kernel = Kernel(self.config, self.data.market)
         try:
             result = run_session(self.plan, ports, kernel, on_close=self._reporter(status, on_day))
-        except KeyboardInterrupt:
-            _last_words(status, "stopped")
-            raise
-        except BaseException as error:
+        except Exception as error:
             _last_words(status, "failed", str(error) or type(error).__name__)
+            raise
+        except BaseException:  # Ctrl-C or a signal: told to stop, not failed
+            _last_words(status, "stopped")
             raise
         status.write(state="finished", done=result.sessions, **self._facts(result.kernel))
         return result

@@ -112,9 +112,16 @@ class View:
         return self.last("limit_up", code=code), self.last("limit_down", code=code)
 
     def tradable(self) -> NDArray[np.bool_]:
-        """Listed and not suspended today, as far as known at the pre-open, ``[S]``."""
+        """In the spec's universe, listed and not suspended today, as far as known now, ``[S]``."""
         flags = self._data.market.arrays["flags"][self.t]
-        return np.asarray((flags & np.uint32(LISTED) != 0) & (flags & np.uint32(SUSPENDED) == 0))
+        alive = (flags & np.uint32(LISTED) != 0) & (flags & np.uint32(SUSPENDED) == 0)
+        return np.asarray(alive & self.universe())
+
+    def universe(self) -> NDArray[np.bool_]:
+        """The names that the spec's universe holds at this decision, ``[S]``."""
+        if self._data.universe is None:
+            return np.ones(len(self.codes), dtype=bool)
+        return np.array(self._data.universe[self._data.first + self.t])
 
     @property
     def positions(self) -> Mapping[str, Position]:
@@ -165,7 +172,16 @@ class View:
         return Batch.of(BatchKind.INTENTS, self.ts, self.phase, self.t, **columns)
 
     def _intend(self, code: str, kind: IntentKind, **values: int) -> None:
-        self._rows.append({"instrument": self._data.instrument(code), "kind": int(kind), **values})
+        instrument = self._data.instrument(code)
+        members = self._data.members
+        if members is not None and not members[instrument]:
+            raise UsageError(
+                "intent.universe",
+                f"{code} is not a member of the spec's universe",
+                found=code,
+                hint="choose among view.tradable(), or widen use.universe",
+            )
+        self._rows.append({"instrument": instrument, "kind": int(kind), **values})
 
     def _matrix(self, field: str) -> NDArray[Any]:
         try:

@@ -16,8 +16,9 @@ def print_run(run: RunSummary) -> None:
     from quant.research.reports.summary import summary_table
 
     print_table(("metric", "value"), summary_table(run.metrics), title=f"{run.name}  {run.start} … {run.end}")
-    for assumption in run.assumptions:
-        note(f"assumed: {assumption}")
+    for assumption in run.receipt["assumptions"]:
+        text = assumption["text_zh" if run.receipt.get("lang") == "zh" else "text_en"]
+        note(f"{'note' if assumption['code'] == 'run.halted' else 'assumed'}: {text}")
     note(f"run    {run.run_id}  state {run.state_hash[:16]}  plan {run.plan_fingerprint[:12]}")
     note(f"report {run.report}")
 

@@ -78,8 +78,8 @@ class TableContract:
 
     @property
     def content(self) -> tuple[str, ...]:
-        """The columns that the content hash covers."""
-        return tuple(name for name in self.names if name not in PROVENANCE)
+        """The columns that the content hash covers: all but provenance, unless it is part of the key."""
+        return tuple(name for name in self.names if name not in PROVENANCE or name in self.key)
 
     def column(self, name: str) -> ColumnContract:
         return next(column for column in self.columns if column.name == name)

@@ -51,13 +51,41 @@ class QueryTable:
         return [Path(name) for group in groups.values() for name in group]
 
 
+_OUTSIDE = re.compile(
+    r"(?i)\b(file|filecluster|url|urlcluster|s3|s3cluster|gcs|hdfs|azureblobstorage|deltalake\w*|iceberg\w*|hudi\w*"
+    r"|remote|remotesecure|cluster|clusterallreplicas|mysql|postgresql|mongodb|redis|sqlite|odbc|jdbc|executable"
+    r"|python|input|fuzzjson|read_csv\w*|read_parquet|read_json\w*|read_text|read_blob|glob|parquet_\w+)\s*\("
+)
+_INTO = re.compile(r"(?i)\binto\s+outfile\b")
+_READING = re.compile(
+    r"(?i)^\s*\(*\s*(select|with|describe|desc|show|explain|exists|from|values|summarize)\b"
+)
+
+
+def _refuse_outside(text: str) -> None:
+    """A query reads the lake's tables and nothing else: no files, no network, no writing."""
+    plain = _SKIPPED.sub(" ", text)
+    found = _OUTSIDE.search(plain) or _INTO.search(plain)
+    if found is not None:
+        raise UsageError(
+            "sql.outside",
+            f"{found[0].strip(' (')} reaches outside the lake",
+            expected="tables of the lake",
+            found=found[0].strip(),
+            hint="quant data status lists the tables",
+        )
+    if not _READING.match(plain):
+        raise UsageError("sql.invalid", "only queries are run here", expected="one SELECT", found=text[:80])
+
+
 def one_statement(sql: str) -> str:
-    """The statement without its closing semicolon. Raises UsageError for none or several."""
+    """The statement without its closing semicolon. Raises UsageError unless it is one query of the lake."""
     text = sql.strip().rstrip(";").rstrip()
     if not text:
         raise UsageError("sql.empty", "there is no query", expected="one SELECT")
     if ";" in _SKIPPED.sub(" ", text):
         raise UsageError("sql.several", "one query at a time", expected="one SELECT", found=text[:80])
+    _refuse_outside(text)
     return text
 
 

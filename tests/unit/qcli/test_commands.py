@@ -184,3 +184,16 @@ def test_doctor_and_config(capsys: pytest.CaptureFixture[str], at: tuple[str, st
     assert {"native kernel", "workspace", "specs"} <= {f["check"] for f in body["findings"]}
     code, out, _ = call(capsys, "config", "show", "--origin", *at)
     assert code == 0 and "quant.toml" in out
+
+
+def test_a_halt_is_said_with_its_session(capsys: pytest.CaptureFixture[str], at: tuple[str, str]) -> None:
+    code, body = call_json(capsys, "backtest", "momentum", "risk.halt.drawdown=2%", *at)
+    assert code == 0
+    assert "halt stopped the account after the close of 202" in body["assumptions"][0]
+
+
+def test_gc_leaves_old_runs_replayable(capsys: pytest.CaptureFixture[str], at: tuple[str, str]) -> None:
+    _, made = call_json(capsys, "backtest", "momentum", "n=11", *at)
+    code, body = call_json(capsys, "data", "gc", *at)
+    assert code == 0, body
+    assert call_json(capsys, "run", "replay", made["run"], *at)[1]["same"]

@@ -84,6 +84,10 @@ def test_the_partition_column_is_not_shown(stored: Lake, engine: str) -> None:
         ("drop table bars_1d", "sql.invalid"),
         ("insert into bars_1d select * from bars_1d", "sql.invalid"),
         ("create table x as select 1 as a", "sql.invalid"),
+        ("select * from file('/etc/hosts')", "sql.outside"),
+        ("select * from read_csv('/etc/hosts')", "sql.outside"),
+        ("select * from URL ('http://127.0.0.1:1/x')", "sql.outside"),
+        ("select 1 into outfile 'x'", "sql.outside"),
     ],
 )
 def test_what_cannot_be_asked_is_a_usage_error(stored: Lake, engine: str, sql: str, code: str) -> None:
