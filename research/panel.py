@@ -7,7 +7,7 @@ Axes are ``[T, S]``: T sessions in order, S instruments in ascending id. Prices 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
@@ -152,7 +152,7 @@ def load_panel(reader: TableReader, calendar: Calendar, start: date, end: date) 
         volume=volume,
         amount=amount,
         flags=flags,
-        factor=_factor(reader, days, instruments, arrays["close"] > 0, start, end),
+        factor=_factor(reader, days, instruments, arrays, start, end),
         actions=_actions(reader, days, instruments, start, end),
         **arrays,
     )
@@ -200,9 +200,20 @@ def _master(reader: TableReader, instruments: Int) -> _Master:
     boards = [
         Board[name].value if name in Board.__members__ else 0 for name in rows["board"].fill_null("UNKNOWN")
     ]
-    listed = rows["list_date"].cast(pl.Int32).fill_null(0).to_numpy().astype(np.int32)
+    listed = _listed(reader, rows)
     codes = tuple(rows["code"].fill_null("?").to_list())
     return _Master(codes, tuple(rows["name"].fill_null("").to_list()), np.array(boards, np.uint8), listed)
+
+
+def _listed(reader: TableReader, rows: pl.DataFrame) -> npt.NDArray[np.int32]:
+    """Listing dates in days since 1970-01-01; the first bar of the data where the date is unknown."""
+    if rows["list_date"].null_count():
+        bars = reader.read("bars_1d", columns=["instrument_id", "session"])
+        first = bars.group_by("instrument_id").agg(pl.col("session").min().alias("first_bar"))
+        rows = rows.join(first, on="instrument_id", how="left", maintain_order="left").with_columns(
+            pl.col("list_date").fill_null(pl.col("first_bar"))
+        )
+    return rows["list_date"].cast(pl.Int32).fill_null(0).to_numpy().astype(np.int32)
 
 
 def _flags(bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int) -> npt.NDArray[np.uint32]:
@@ -240,12 +251,14 @@ def _factor(
     reader: TableReader,
     days: npt.NDArray[np.int32],
     instruments: Int,
-    traded: Bool,
+    arrays: Mapping[str, Int],
     start: date,
     end: date,
 ) -> Float:
     """Cumulative factor, carried forward over sessions without a row, also from before ``start`` where a
-    bar would be without one; 1.0 before the first."""
+    bar would be without one; 1.0 before the first. Where the data have no factors at all they are derived
+    from the reference prices."""
+    traded = arrays["close"] > 0
     shape = (len(days), len(instruments))
     frame = reader.read("adjustment_factors", start=start, end=end)
     factor = _scatter(shape, _cells(frame, days, instruments), frame["factor"].to_numpy().astype(np.float64))
@@ -254,6 +267,8 @@ def _factor(
     if bare.any():
         earlier = reader.read("adjustment_factors", end=start - timedelta(days=1))
         earlier = earlier.filter(pl.col("instrument_id").is_in(instruments[bare].tolist())).sort("session")
+        if frame.is_empty() and earlier.is_empty():
+            return derived_factor(arrays["close"], arrays["pre_close"])
         newest = earlier.unique("instrument_id", keep="last", maintain_order=True)
         column = np.searchsorted(instruments, newest["instrument_id"].to_numpy())
         first = factor[0, column]
@@ -267,6 +282,17 @@ def carry(values: npt.NDArray[Any]) -> npt.NDArray[Any]:
     rows = np.where(values != 0, np.arange(values.shape[0])[:, np.newaxis], 0)
     np.maximum.accumulate(rows, axis=0, out=rows)
     return np.take_along_axis(values, rows, axis=0)
+
+
+def derived_factor(close: Int, pre_close: Int) -> Float:
+    """Cumulative factor from prices alone: last close / reference price where an ex-date made them differ.
+
+    ``close``, ``pre_close`` ``[T, S]`` as traded, 0 = none; 1.0 in the first row. Uses rows <= t.
+    """
+    before = np.vstack([np.zeros((1, close.shape[1]), close.dtype), carry(close)[:-1]])
+    known = (before > 0) & (pre_close > 0)
+    steps = np.where(known, before / np.maximum(pre_close, 1), 1.0)
+    return np.asarray(np.cumprod(steps, axis=0))
 
 
 def _actions(

@@ -6,9 +6,9 @@ from typing import Literal
 
 _TEXTS: dict[str, tuple[str, str]] = {
     "events.inferred": (
-        "Distributions are inferred from jumps of the adjustment factor; how they split into cash and shares "
-        "is an estimate.",
-        "分红送转由复权因子的跳变推断，现金与送股的拆分为估计。",
+        "Distributions are inferred from jumps of the adjustment factor or the reference price; how they "
+        "split into cash and shares is an estimate.",
+        "分红送转由复权因子或参考价的跳变推断，现金与送股的拆分为估计。",
     ),
     "events.absent": (
         "The data hold no distributions; holders lose their value on ex-dates.",
@@ -40,12 +40,12 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "数据中没有停牌标记，没有行情的交易日视为停牌。",
     ),
     "adjustment.absent": (
-        "The data hold no adjustment factors; signals use prices as traded.",
-        "数据中没有复权因子，信号使用不复权价格。",
+        "The data hold no adjustment factors; they are derived from the reference prices.",
+        "数据中没有复权因子，由参考价（昨收价）推算。",
     ),
     "benchmark.equal_weighted": (
-        "The benchmark is the universe in equal parts, without costs.",
-        "基准为股票池等权组合，不计成本。",
+        "The benchmark is the universe in equal parts, held anew every session, without costs.",
+        "基准为股票池等权组合，每日再平衡，不计成本。",
     ),
     "dividend_tax.ignored": (
         "Dividends are booked before tax; the tax by holding period is not charged.",

@@ -294,7 +294,7 @@ def _assumptions(
             found.append("events.inferred")
     if "adjustment_factors" not in present:
         found.append("adjustment.absent")
-    if "st_history" in facts or "instrument_attributes" not in present:
+    if "st_history" in facts:
         found.append("st_history.absent")
     found += dict.fromkeys(code for fact, code in _FROM_FACTS.items() if fact in facts)
     found.append("delisted.last_price")

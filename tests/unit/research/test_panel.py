@@ -179,3 +179,27 @@ def test_columns_carry_the_close_and_are_unknown_before_the_first_bar(panel: Pan
 def test_list_days_count_sessions_from_one(panel: Panel) -> None:
     ages = PanelColumns(panel)["list_days"]
     assert ages[1, 1] == 1.0 and ages[2, 1] == 2.0 and np.isnan(ages[0, 1])
+
+
+def test_factors_are_derived_from_reference_prices_where_there_are_none() -> None:
+    tables = Tables()
+    tables.frames["adjustment_factors"] = tables.frames["adjustment_factors"].clear()
+    bars = tables.frames["bars_1d"]
+    ex = pl.when((pl.col("instrument_id") == A) & (pl.col("session") == DAYS[2]))
+    tables.frames["bars_1d"] = bars.with_columns(
+        ex.then(pl.lit(Decimal("5.25")))
+        .otherwise(pl.col("pre_close"))
+        .cast(pl.Decimal(18, 4))
+        .alias("pre_close")
+    )
+    factor = load_panel(tables, calendar("XSHG"), DAYS[0], DAYS[2]).factor
+    assert factor[2, 0] / factor[1, 0] == 2.0 and factor[2, 1] == 1.0
+
+
+def test_an_unknown_listing_date_counts_from_the_first_bar() -> None:
+    tables = Tables()
+    tables.frames["instruments"] = tables.frames["instruments"].with_columns(
+        pl.lit(None, pl.Date).alias("list_date")
+    )
+    ages = PanelColumns(load_panel(tables, calendar("XSHG"), DAYS[0], DAYS[2]))["list_days"]
+    assert ages[2, 0] == 3.0 and ages[1, 1] == 1.0 and np.isnan(ages[0, 1])

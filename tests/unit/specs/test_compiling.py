@@ -130,15 +130,18 @@ def test_tables_no_source_offers_are_assumed_away(tmp_path: Path) -> None:
         tmp_path,
         FullCatalog(
             missing=("instrument_attributes",),
-            facts={"events": "inferred", "limits": "computed", "delistings": "absent"},
+            facts={
+                "events": "inferred",
+                "limits": "computed",
+                "delistings": "absent",
+                "st_history": "absent",
+            },
         ),
     )
     assert "instrument_attributes" not in [t.name for t in found.tables]
     told = {"events.inferred", "st_history.absent", "limits.derived"}
     told |= {"delistings.absent", "delisted.last_price"}
-    assert told <= set(
-        found.assumptions
-    )
+    assert told <= set(found.assumptions)
 
 
 def test_every_assumption_has_words_in_both_languages() -> None:
