@@ -143,6 +143,7 @@ bool Ledger::sound(int32_t instruments) const {
   for (const Position& p : positions_) {
     if (p.quantity < 0 || p.locked < 0 || p.locked > p.quantity || p.mark < 0) return false;
     if (p.open_sell < 0 || p.open_sell > p.quantity || p.open_buy < 0) return false;
+    if (p.sessions_held < 0 || p.sessions_held > (1 << 30)) return false;
     holding += p.quantity > 0;
   }
   int32_t last = -1;

@@ -99,7 +99,7 @@ def test_words_of_a_snapshot_may_be_anything() -> None:
     rng = np.random.default_rng(7)
     for _ in range(3_000):
         at = int(rng.integers(4, len(good) - 8))
-        word = int(rng.choice([BIG, -BIG - 1, -1, 1 << 40, 7, -(1 << 40)]))
+        word = int(rng.choice([BIG, -BIG - 1, -1, 1 << 40, 7, -(1 << 40), BIG >> 32]))
         bad = good[:at] + struct.pack("<q", word) + good[at + 8 :]
         try:
             kernel = Kernel.restore(loop.config, loop.market, bad)
