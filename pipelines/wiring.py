@@ -65,7 +65,9 @@ class Prepared:
         held = self.panel.has(LISTED) & self.members[np.newaxis, :]
         if self.plan.universe.where is None:
             return held
-        return np.asarray(held & (evaluate(self.plan.universe.where, self.columns, mask=None) == 1.0))
+        where = self.plan.universe.where
+        mask = compared(where, self.panel, self.members)
+        return np.asarray(held & (evaluate(where, self.columns, mask=mask) == 1.0))
 
     @property
     def sessions(self) -> tuple[date, ...]:
@@ -154,14 +156,16 @@ def decisions(
     rows = decision_rows(panel.sessions[first:], plan.rebalance.every, plan.rebalance.on, following)
     at = (rows + first).astype(np.int32)
     eligible = _eligible(plan, panel, at, members, columns, threads)
-    mask = (panel.has(LISTED) & members[np.newaxis, :]) if _crosses(plan.signal) else None
+    mask = compared(plan.signal, panel, members)
     scores = evaluate(plan.signal, columns, mask=mask, rows=at, threads=threads)
     return rows, np.ascontiguousarray(scores), np.ascontiguousarray(eligible)
 
 
-def _crosses(program: Program) -> bool:
-    """Whether a program compares instruments with each other and so needs to know which ones count."""
-    return any(instruction.op.startswith("cs_") for instruction in program.instructions)
+def compared(program: Program, panel: Panel, members: Bool) -> Bool | None:
+    """The names that count where a program compares instruments, ``[T, S]``; None where it never does."""
+    if not any(instruction.op.startswith("cs_") for instruction in program.instructions):
+        return None
+    return np.ascontiguousarray(panel.has(LISTED) & members[np.newaxis, :])
 
 
 def _eligible(
@@ -179,7 +183,8 @@ def _eligible(
     allowed &= (flags & np.uint32(SUSPENDED | DELISTING)) == 0
     allowed &= members[np.newaxis, :]
     if plan.universe.where is not None:
-        verdict = evaluate(plan.universe.where, columns, mask=None, rows=rows, threads=threads)
+        mask = compared(plan.universe.where, panel, members)
+        verdict = evaluate(plan.universe.where, columns, mask=mask, rows=rows, threads=threads)
         allowed &= verdict == 1.0
     return np.asarray(allowed)
 
