@@ -224,7 +224,9 @@ def test_a_table_needs_a_source_that_exists_and_its_datasets_name(lake: Lake) ->
 
 def test_before_the_market_began_there_is_nothing_to_store(tmp_path: Path) -> None:
     lake = Lake(tmp_path / "lake")
-    source = SourceSettings("sim", "simulated", params={"seed": 3, "instruments": 5, "start": date(2021, 1, 4)})
+    source = SourceSettings(
+        "sim", "simulated", params={"seed": 3, "instruments": 5, "start": date(2021, 1, 4)}
+    )
     table = TableSettings("bars_1d", "bars_1d", ("sim",))
     plan = plan_sync([table], {"sim": source}, lake, date(2020, 6, 1), date(2020, 6, 30))
     assert [r.rows for r in sync(plan, lake, run="t") if r.table == "bars_1d"] == [0]
