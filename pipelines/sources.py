@@ -34,8 +34,8 @@ class DataSpecs:
     end: date | None
 
     def is_offered(self, table: TableSettings) -> bool:
-        """Whether every source of the table can fill it; what cannot be filled is left out of a sync."""
-        return all(s.offers(table.dataset) for n in table.sources if (s := self.sources.get(n)) is not None)
+        """Whether a source of the table can fill it; what none can fill is left out of a sync."""
+        return any(s.offers(table.dataset) for n in table.sources if (s := self.sources.get(n)) is not None)
 
     def pick(self, names: tuple[str, ...]) -> tuple[TableSettings, ...]:
         """The named tables, all of them when none is named; raises UsageError for an unknown one."""
@@ -60,9 +60,10 @@ def data_specs(desk: Workspace) -> DataSpecs:
     tables, sources = resolve_data(registry, profile, errors)
     if errors:
         raise SpecErrors(errors)
+    settings = {name: source_settings(spec, desk.root) for name, spec in sources.items()}
     return DataSpecs(
-        tables=tuple(table_settings(t) for t in tables.values()),
-        sources={name: source_settings(spec, desk.root) for name, spec in sources.items()},
+        tables=tuple(table_settings(t, settings) for t in tables.values()),
+        sources=settings,
         table_specs=tables,
         source_specs=sources,
         start=_date(desk.get("from")),
@@ -70,8 +71,11 @@ def data_specs(desk: Workspace) -> DataSpecs:
     )
 
 
-def table_settings(spec: TableSpec) -> TableSettings:
-    return TableSettings(spec.name, spec.dataset, tuple(spec.from_ or ()))
+def table_settings(spec: TableSpec, sources: Mapping[str, SourceSettings]) -> TableSettings:
+    """A table with those of its sources that offer it, the preferred one first; all where none does."""
+    named = tuple(spec.from_ or ())
+    offering = tuple(name for name in named if name in sources and sources[name].offers(spec.dataset))
+    return TableSettings(spec.name, spec.dataset, offering or named)
 
 
 def source_settings(spec: SourceSpec, root: Path) -> SourceSettings:

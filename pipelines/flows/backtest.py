@@ -36,6 +36,19 @@ def compile_plan(desk: Workspace, spec: str, overrides: Sequence[str] = ()) -> B
     return _compile(desk, resolve_spec(desk, "backtest", spec, overrides))
 
 
+def default_backtest(desk: Workspace) -> str:
+    """The workspace's own backtest; raises UsageError when quant.toml names none."""
+    name = str(desk.get("defaults.backtest") or "")
+    if not name:
+        raise UsageError(
+            "backtest.spec",
+            "no backtest is named",
+            expected="a spec, or defaults.backtest in quant.toml",
+            hint="quant backtest NAME",
+        )
+    return name
+
+
 def resolve_spec(desk: Workspace, kind: str, spec: str, overrides: Sequence[str]) -> ResolvedSpec:
     """A spec by file or name, with overrides composed, under the workspace's profile."""
     from quant.specs.registry import load_workspace
@@ -138,8 +151,12 @@ def record(
     resolved: ResolvedSpec,
     overrides: Sequence[str],
     language: str,
+    control: Sequence[str] = (),
 ) -> RunSummary:
-    """Write, seal and register the run; a kill before the rename leaves no run."""
+    """Write, seal and register the run; a kill before the rename leaves no run.
+
+    ``control`` are the instructions that people gave while it ran.
+    """
     from quant.pipelines import run_folder
     from quant.pipelines.actor import current_actor
     from quant.pipelines.flows.runs import read_run
@@ -158,6 +175,7 @@ def record(
         "lang": language,
         "overrides": list(overrides),
         "actor": actor.as_dict(),
+        "control": list(control),
     }
     temporary = desk.runs / f".tmp-{run_id}"
     try:

@@ -66,6 +66,7 @@ def replay_run(desk: Workspace, run: str) -> ReplayVerdict:
         *_spec(desk, receipt),
         *table_differences,
         *_code(desk, plan),
+        *_control(receipt),
     ]
     chain = _chain(desk, replace(plan, tables=tables), lake)
     first = first_difference(recorded, chain)
@@ -157,6 +158,12 @@ def _spec(desk: Workspace, receipt: dict[str, Any]) -> list[Difference]:
     if now == receipt["spec_fingerprint"]:
         return []
     return [Difference("spec", receipt["spec_fingerprint"][:16], now[:16])]
+
+
+def _control(receipt: dict[str, Any]) -> list[Difference]:
+    """Instructions that people gave while a session ran are no part of its plan: a replay has none."""
+    given = receipt.get("control", [])
+    return [Difference("control inputs", f"{len(given)} instructions", "none")] if given else []
 
 
 def _code(desk: Workspace, plan: BacktestPlan) -> list[Difference]:

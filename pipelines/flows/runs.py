@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from quant.warehouse.ledger import RunRecord
 
 
+RECEIPT = "receipt.json"
+
+
 @dataclass(frozen=True, slots=True)
 class RunSummary:
     """A run folder read back: what a screen and ``--json`` show."""
@@ -84,7 +87,7 @@ def load_run(desk: Workspace, run: str) -> RunSummary:
 def read_part(folder: Path, name: str) -> Any:
     """A JSON file of a run folder; raises CheckFailed when it is gone or no longer readable."""
     try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
+        part = json.loads((folder / name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise CheckFailed(
             "run.damaged",
@@ -93,19 +96,20 @@ def read_part(folder: Path, name: str) -> Any:
             found=str(error).splitlines()[0],
             hint="bring the folder back from a copy, or run the spec again",
         ) from error
-
-
-def read_run(folder: Path) -> RunSummary:
-    """From the folder alone; a newer format is refused (exit 5)."""
-    receipt = read_part(folder, "receipt.json")
-    if receipt["format"] > RUN_FORMAT:
+    if name == RECEIPT and part.get("format", 0) > RUN_FORMAT:
         raise StateConflict(
             "run.newer",
             f"run {folder.name} was written by a newer quant",
             expected=f"format <= {RUN_FORMAT}",
-            found=str(receipt["format"]),
+            found=str(part["format"]),
             hint="pip install -U quant-toolkit",
         )
+    return part
+
+
+def read_run(folder: Path) -> RunSummary:
+    """From the folder alone; a newer format is refused (exit 5)."""
+    receipt = read_part(folder, RECEIPT)
     plan = read_part(folder, "plan.json")
     metrics = read_part(folder, "metrics.json")
     report = folder / ("report.zh.html" if receipt.get("lang") == "zh" else "report.html")
@@ -132,6 +136,7 @@ def render_report(desk: Workspace, run: str, *, lang: str | None = None) -> Path
     from quant.research.reports import render
 
     folder = find_run(desk, run)
+    read_part(folder, RECEIPT)
     return render(folder, lang=report_language(desk, lang), up=str(desk.get("report.up")))
 
 

@@ -38,6 +38,7 @@ class SessionRequest:
     start: str | None = None
     end: str | None = None
     fresh: bool = False
+    overrides: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +153,7 @@ def _resolve(desk: Workspace, request: SessionRequest) -> ResolvedSpec:
             expected="a spec, or defaults.deployment in quant.toml",
             hint="quant deploy NAME --env paper",
         )
-    return resolve_spec(desk, "deployment", spec, [])
+    return resolve_spec(desk, "deployment", spec, request.overrides)
 
 
 def compile_deployment(desk: Workspace, resolved: ResolvedSpec, request: SessionRequest) -> BacktestPlan:
@@ -199,6 +200,7 @@ def _finish(
         resolved=resolved,
         overrides=resolved.overrides,
         language=report_language(desk, None),
+        control=_instructions(folder),
     )
     cash = prepared.config.cash_micro / MONEY_SCALE
     nav = kernel.nav / MONEY_SCALE
@@ -217,6 +219,12 @@ def _finish(
         run=run.run_id,
         report=str(run.report),
     )
+
+
+def _instructions(folder: Path) -> list[str]:
+    """The lines of the session's control file: what people told it while it ran."""
+    file = folder / "control.jsonl"
+    return file.read_text(encoding="utf-8", errors="replace").splitlines() if file.is_file() else []
 
 
 def _recorded(desk: Workspace, prepared: Prepared, kernel: Kernel) -> RunSummary | None:
@@ -257,6 +265,7 @@ def detach(desk: Workspace, request: SessionRequest) -> SessionStatus:
     command += ["--from", request.start] if request.start else []
     command += ["--to", request.end] if request.end else []
     command += ["--fresh"] if request.fresh else []
+    command += request.overrides
     desk.sessions.mkdir(parents=True, exist_ok=True)
     log = desk.sessions / f"{resolved.name}.log"
     with log.open("wb") as output:

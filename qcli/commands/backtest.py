@@ -11,7 +11,12 @@ from quant.qcli.options import JsonOption, LangOption, ProfileOption, WorkspaceO
 
 
 def backtest(
-    spec: Annotated[str, typer.Argument(help="A spec file, or the name of a backtest.")],
+    spec: Annotated[
+        str | None,
+        typer.Argument(
+            help="A spec file, or the name of a backtest (default: quant.toml's).", show_default=False
+        ),
+    ] = None,
     overrides: Annotated[
         list[str] | None,
         typer.Argument(
@@ -35,6 +40,7 @@ def backtest(
     from quant.qcli.screen import print_json
 
     desk = open_workspace(workspace, profile)
+    spec = spec or flow.default_backtest(desk)
     if explain:
         from quant.qcli.render.plans import print_plan
 

@@ -14,6 +14,10 @@ def deploy(
         str | None,
         typer.Argument(help="A deployment spec or its name (default: quant.toml's).", show_default=False),
     ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Overrides, as for a backtest.", show_default=False),
+    ] = None,
     env: Annotated[
         str, typer.Option("--env", help="Environment of the deployment; this version has: paper.")
     ] = "paper",
@@ -41,7 +45,9 @@ def deploy(
     from quant.qcli.screen import print_json
 
     desk = open_workspace(workspace, profile)
-    request = flow.SessionRequest(spec=spec, env=env, start=start, end=end, fresh=fresh)
+    request = flow.SessionRequest(
+        spec=spec, env=env, start=start, end=end, fresh=fresh, overrides=tuple(overrides or ())
+    )
     if detach:
         status = flow.detach(desk, request)
         print_json(asdict(status)) if json_output else print_detached(status)

@@ -128,7 +128,7 @@ def blocked_orders(orders: pl.DataFrame) -> pl.DataFrame:
     An order cut to the cash at hand carries the smaller quantity; its reason tells.
     """
     ended_short = (pl.col("filled") < pl.col("quantity")) & pl.col("state").is_in(_ENDED)
-    wanted_more = ended_short | (pl.col("reason") == "reduced_to_cash")
+    wanted_more = ended_short | (pl.col("reason") == "reduced_to_cash") | (pl.col("state") == "rejected")
     return orders.filter(wanted_more & (pl.col("reason") != "cancel_requested"))
 
 

@@ -88,7 +88,7 @@ def _nearest(reference: Int, factor: Int, tick: Int) -> Int:
 
 def _rate_table(rows: pl.DataFrame, rules: Rulebook) -> pl.DataFrame:
     """board, status, session -> rate at RATE_SCALE (null: no rule), tick at PRICE_SCALE, unlimited."""
-    sessions = rows["session"].unique().sort().to_list()
+    sessions = rows["session"].drop_nulls().unique().sort().to_list()
     found: list[tuple[str, str, date, int | None, int, bool]] = []
     for name in rows["board"].drop_nulls().unique().sort().to_list():
         for status in (Status.NORMAL, Status.ST):

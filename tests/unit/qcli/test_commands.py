@@ -197,3 +197,28 @@ def test_gc_leaves_old_runs_replayable(capsys: pytest.CaptureFixture[str], at: t
     code, body = call_json(capsys, "data", "gc", *at)
     assert code == 0, body
     assert call_json(capsys, "run", "replay", made["run"], *at)[1]["same"]
+
+
+def test_the_workspace_names_its_own_backtest(
+    capsys: pytest.CaptureFixture[str], at: tuple[str, str]
+) -> None:
+    code, body = call_json(capsys, "backtest", *at)
+    assert code == 0 and body["name"] == "momentum"
+
+
+def test_a_run_of_a_newer_format_is_refused_everywhere(
+    capsys: pytest.CaptureFixture[str], small_desk: Workspace, at: tuple[str, str]
+) -> None:
+    _, made = call_json(capsys, "backtest", "momentum", "n=13", *at)
+    receipt = Path(made["folder"]) / "receipt.json"
+    text = receipt.read_text(encoding="utf-8")
+    receipt.write_text(text.replace('"format": 1', '"format": 99'), encoding="utf-8")
+    for command in ("show", "report", "replay"):
+        assert call(capsys, "run", command, made["run"], *at)[0] == 5
+    receipt.write_text(text, encoding="utf-8")
+
+
+def test_overrides_reach_a_deployment(capsys: pytest.CaptureFixture[str], at: tuple[str, str]) -> None:
+    code, body = call_json(capsys, "deploy", "momentum_paper", "strategy.construct.top=12", "--fresh", *at)
+    assert code == 0, body
+    assert call(capsys, "deploy", "momentum_paper", "strategy.construct.top=zero", *at)[0] == 2
