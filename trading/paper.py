@@ -186,6 +186,8 @@ class _Paper:
                 state=day.state,
                 done=day.index + 1,
                 last_session=day.session.isoformat(),
+                orders=day.orders,
+                fills=day.fills,
                 **self._facts(book),
             )
             if on_day is not None:
@@ -194,8 +196,6 @@ class _Paper:
         return report
 
     def _facts(self, book: Book) -> dict[str, Any]:
-        from quant.native.kernel import OrderState
-
         halt = read_halt(self.place.control)
         held = holdings(book, self.data)
         return {
@@ -205,8 +205,6 @@ class _Paper:
             "paused": book.paused,
             "halt_reason": halt.reason if halt is not None else "risk limit" if book.halted else None,
             "state_hash": book.state_hash(),
-            "orders": int(np.count_nonzero(book.orders()["state"] != int(OrderState.REJECTED))),
-            "fills": len(book.fills()["order_id"]),
             "positions": tuple(HeldPosition(p.code, p.quantity, p.sellable, p.value) for p in held),
         }
 
