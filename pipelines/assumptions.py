@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from quant.core.market.instrument import LISTED
 from quant.specs.compile import describe_assumption
 
 if TYPE_CHECKING:
@@ -23,6 +24,30 @@ class Assumption:
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
+
+
+def warnings(prepared: Prepared) -> list[Assumption]:
+    """What makes a run say less than it seems to: data that end early, a universe that is never filled."""
+    found = []
+    bars = np.flatnonzero(prepared.panel.has(LISTED)[prepared.first :].any(axis=1))
+    if len(bars) and bars[-1] < len(prepared.sessions) - 1:
+        last = prepared.sessions[int(bars[-1])].isoformat()
+        found.append(
+            Assumption(
+                "data.ends",
+                f"The data end on {last}: later sessions have no bars, holdings keep their last price.",
+                f"数据止于 {last}：之后没有行情，持仓按最后价格计。",
+            )
+        )
+    if prepared.plan.code is None and len(prepared.rows) and not prepared.eligible.any():
+        found.append(
+            Assumption(
+                "universe.empty",
+                "No name was ever eligible: the universe's conditions held for none, or need data that are absent.",
+                "没有任何股票满足股票池条件，或条件所需数据缺失。",
+            )
+        )
+    return found
 
 
 def halted(prepared: Prepared, kernel: Kernel) -> list[Assumption]:

@@ -31,8 +31,8 @@ class HeldPosition:
 
 @dataclass(frozen=True, slots=True)
 class SessionStatus:
-    """``done`` of ``total`` session days; ``orders`` and ``fills`` of the last one; money in yuan; ``started``
-    and ``updated`` ISO 8601 UTC."""
+    """``done`` of ``total`` session days; ``orders`` and ``fills`` of the last one; money in yuan;
+    ``started`` and ``updated`` ISO 8601 UTC."""
 
     name: str
     state: State

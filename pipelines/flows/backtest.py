@@ -205,7 +205,7 @@ def record(
 
 def make_receipt(prepared: Prepared, kernel: Kernel) -> dict[str, Any]:
     """What is needed to say whether another run is the same one."""
-    from quant.pipelines.assumptions import describe, halted
+    from quant.pipelines.assumptions import describe, halted, warnings
     from quant.pipelines.environment import environment
 
     plan = prepared.plan
@@ -222,5 +222,7 @@ def make_receipt(prepared: Prepared, kernel: Kernel) -> dict[str, Any]:
         "kernel_hash": plan.kernel_hash,
         "state_hash": kernel.state_hash(),
         "environment": environment(),
-        "assumptions": [a.as_dict() for a in (*halted(prepared, kernel), *describe(plan))],
+        "assumptions": [
+            a.as_dict() for a in (*halted(prepared, kernel), *warnings(prepared), *describe(plan))
+        ],
     }

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from quant.pipelines.flows.runs import RunSummary
 
 
+NOTES = {"run.halted", "data.ends", "universe.empty"}
+
+
 def print_run(run: RunSummary) -> None:
     """The metrics table, what was assumed, and where the report is."""
     from quant.research.reports.summary import summary_table
@@ -18,7 +21,7 @@ def print_run(run: RunSummary) -> None:
     print_table(("metric", "value"), summary_table(run.metrics), title=f"{run.name}  {run.start} … {run.end}")
     for assumption in run.receipt["assumptions"]:
         text = assumption["text_zh" if run.receipt.get("lang") == "zh" else "text_en"]
-        note(f"{'note' if assumption['code'] == 'run.halted' else 'assumed'}: {text}")
+        note(f"{'warning' if assumption['code'] in NOTES else 'assumed'}: {text}")
     note(f"run    {run.run_id}  state {run.state_hash[:16]}  plan {run.plan_fingerprint[:12]}")
     note(f"report {run.report}")
 

@@ -56,7 +56,8 @@ class Profile(Part):
     description: Text = ""
     """Words for people."""
     sources: Annotated[list[Name], Field(min_length=1)]
-    """The sources that feed every table which names none itself; the first one wins where several answer."""
+    """The sources of every table that names none itself. The first one that offers a table feeds it; what the
+    others say of it is kept beside, as vendor tables."""
     roots: dict[Name, Folder] = Field(default_factory=dict)
     """Where the files of a source lie on this machine, by source; replaces the source's own root."""
     from_: Annotated[Date | None, Field(alias="from")] = None

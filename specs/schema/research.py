@@ -67,8 +67,8 @@ class Construct(Part):
     }
 
     method: Literal["equal", "score", "threshold"] = "equal"
-    """equal: the best `top` names alike; score: in proportion to the score; threshold: every name whose score
-    is above 0 alike."""
+    """equal: the best `top` names alike (an empty place stays cash); score: in proportion to the score;
+    threshold: every name whose score is above 0 alike."""
     top: Top | None = None
     """How many names to hold; not with threshold."""
     max_weight: Share | None = None

@@ -222,3 +222,11 @@ def test_overrides_reach_a_deployment(capsys: pytest.CaptureFixture[str], at: tu
     code, body = call_json(capsys, "deploy", "momentum_paper", "strategy.construct.top=12", "--fresh", *at)
     assert code == 0, body
     assert call(capsys, "deploy", "momentum_paper", "strategy.construct.top=zero", *at)[0] == 2
+
+
+def test_a_universe_that_is_never_filled_is_said(
+    capsys: pytest.CaptureFixture[str], at: tuple[str, str]
+) -> None:
+    code, body = call_json(capsys, "backtest", "momentum", "universe.where=['$close < 0']", *at)
+    assert code == 0, body
+    assert "No name was ever eligible" in body["assumptions"][0]
