@@ -43,7 +43,7 @@ def warnings(prepared: Prepared) -> list[Assumption]:
         found.append(
             Assumption(
                 "universe.empty",
-                "No name was ever eligible: the universe's conditions held for none, or need data that are absent.",
+                "No name was ever eligible: the universe's conditions held for none, or need absent data.",
                 "没有任何股票满足股票池条件，或条件所需数据缺失。",
             )
         )
