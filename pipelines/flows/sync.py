@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from quant.warehouse.sync import IngestReport, SyncItem, SyncPlan
 
 CLOSE_KNOWN_HOUR = 18
+MASTER = "instruments"
 SEVERITY = (1, 6, 5, 3, 4)
 """Exit codes, the most severe for the user first."""
 
@@ -169,9 +170,12 @@ def plan_sync(
     from quant.warehouse.lake import Lake
     from quant.warehouse.sync import plan_sync as plan_tables
 
+    lake = lake or Lake(desk.lake)
     start, end = sync_range(request, specs)
     wanted = [t for t in specs.pick(request.tables) if request.tables or specs.is_offered(t)]
-    return plan_tables(wanted, specs.sources, lake or Lake(desk.lake), start, end)
+    if request.tables and not lake.exists(MASTER):  # no row can be stored before its instrument has an id
+        wanted = [t for t in specs.tables if t.name == MASTER and t not in wanted] + wanted
+    return plan_tables(wanted, specs.sources, lake, start, end)
 
 
 def sync_range(request: SyncRequest, specs: DataSpecs) -> tuple[date, date]:
