@@ -16,7 +16,7 @@ from quant.pipelines.unreported import Unreported
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
     from quant.warehouse.lake import Lake
-    from quant.warehouse.sync import IngestReport, SyncItem, SyncPlan
+    from quant.warehouse.sync import IngestReport, SyncPlan
 
 CLOSE_KNOWN_HOUR = 18
 MASTER = "instruments"
@@ -323,10 +323,6 @@ def collect_garbage(desk: Workspace, *, dry_run: bool) -> list[str]:
     if not dry_run:
         Ledger(desk.ledger).audit("data.gc", "lake", current_actor(desk.root).as_dict(), removed=len(removed))
     return removed
-
-
-def item_label(item: SyncItem) -> str:
-    return f"{item.table.name} {item.start}…{item.end} from {item.source.name}"
 
 
 def _text(value: date | None) -> str | None:

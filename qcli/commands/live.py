@@ -15,6 +15,9 @@ SessionArgument = Annotated[
 ReasonOption = Annotated[
     str, typer.Option("--reason", "-r", help="Why; goes into the journal and the audit log.")
 ]
+WhyOption = Annotated[
+    str | None, typer.Option("--reason", "-r", help="Why; goes into the audit log.", show_default=False)
+]
 
 
 @app.command("status")
@@ -61,9 +64,7 @@ def _control(
 @app.command("pause")
 def pause(
     session: SessionArgument = None,
-    reason: Annotated[
-        str | None, typer.Option("--reason", "-r", help="Why; goes into the audit log.", show_default=False)
-    ] = None,
+    reason: WhyOption = None,
     workspace: WorkspaceOption = None,
     profile: ProfileOption = None,
     json_output: JsonOption = False,
@@ -75,9 +76,7 @@ def pause(
 @app.command("resume")
 def resume(
     session: SessionArgument = None,
-    reason: Annotated[
-        str | None, typer.Option("--reason", "-r", help="Why; goes into the audit log.", show_default=False)
-    ] = None,
+    reason: WhyOption = None,
     workspace: WorkspaceOption = None,
     profile: ProfileOption = None,
     json_output: JsonOption = False,

@@ -78,7 +78,7 @@ WILD = (0, 1, 0x7F, 0x80, 0xFF)
 def test_a_changed_snapshot_is_refused_or_harmless(part: str) -> None:
     loop = busy()
     states = {"kernel": loop.kernel.snapshot(), "venue": loop.venue.snapshot()}
-    good = states[part]
+    good, refused = states[part], 0
     for at in range(4, len(good)):
         for value in WILD:
             if good[at] == value:
@@ -89,14 +89,16 @@ def test_a_changed_snapshot_is_refused_or_harmless(part: str) -> None:
                 kernel = Kernel.restore(loop.config, loop.market, parts["kernel"])
                 venue = SimVenue.restore(loop.config, loop.market, parts["venue"])
             except StateConflict:
+                refused += 1
                 continue
             carry_on(loop, kernel, venue)
+    assert refused > 0
 
 
 def test_words_of_a_snapshot_may_be_anything() -> None:
     loop = busy()
     good, venue = loop.kernel.snapshot(), loop.venue.snapshot()
-    rng = np.random.default_rng(7)
+    rng, refused = np.random.default_rng(7), 0
     for _ in range(3_000):
         at = int(rng.integers(4, len(good) - 8))
         word = int(rng.choice([BIG, -BIG - 1, -1, 1 << 40, 7, -(1 << 40), BIG >> 32]))
@@ -104,8 +106,10 @@ def test_words_of_a_snapshot_may_be_anything() -> None:
         try:
             kernel = Kernel.restore(loop.config, loop.market, bad)
         except StateConflict:
+            refused += 1
             continue
         carry_on(loop, kernel, SimVenue.restore(loop.config, loop.market, venue))
+    assert refused > 0
 
 
 def test_a_snapshot_of_a_longer_market_is_refused() -> None:

@@ -198,7 +198,9 @@ def test_short_runs_render(tmp_path: Path, sessions: int) -> None:
     path = make_run(tmp_path / "run", sessions=sessions + 60, trades=10)
     pl.read_parquet(path / "nav.parquet").head(sessions).write_parquet(path / "nav.parquet")
     for lang in ("en", "zh"):
-        Outline(render(path, lang=lang).read_text(encoding="utf-8"))
+        page = render(path, lang=lang).read_text(encoding="utf-8")
+        Outline(page)
+        assert "<svg" in page
 
 
 def test_run_without_benchmark_trades_or_optional_files_renders(tmp_path: Path) -> None:

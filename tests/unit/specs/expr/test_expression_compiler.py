@@ -129,16 +129,16 @@ def test_many_long_windows_are_too_much_together() -> None:
 
 
 def test_prices_of_one_scale_mix() -> None:
-    compiled("$raw_close >= $limit_up")
-    compiled("$close >= $limit_up", price="raw")
-    compiled("$close / Ref($close, 1) - $raw_close / $pre_close")
+    assert set(compiled("$raw_close >= $limit_up").columns) == {"close", "limit_up"}
+    assert set(compiled("$close >= $limit_up", price="raw").columns) == {"close", "limit_up"}
+    assert compiled("$close / Ref($close, 1) - $raw_close / $pre_close").lookback == 1
 
 
 @pytest.mark.parametrize(
     "text", ["$open / Ref($close, 1) - 1", "Ref(Mean($volume, 5), 1)", "$list_days", "$limit_up"]
 )
 def test_what_is_known_at_the_open_may_decide_before_the_close(text: str) -> None:
-    compiled(text, decide="before_close")
+    assert compiled(text, decide="before_close").source == text
 
 
 @pytest.mark.parametrize("name", ["close", "high", "low", "vwap", "volume", "amount", "raw_close"])
