@@ -25,6 +25,7 @@ MAX_OVERRIDE = 4_000
 MAX_OVERRIDES = 200
 _EXACT = "\ue000"
 _KEY = re.compile(r"(\+\+?|~)?([A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+)*)(=(.*))?", re.S)
+_PAIR = re.compile(r"\s*\[\s*([0-9-]+)\s*,\s*([0-9-]+)\s*\]\s*")
 _ENTRY = re.compile(r"(/?(?P<kind>[a-z]+)/)?(?P<name>[a-z][a-z0-9_-]{0,63})(@_here_)?")
 _FLOAT = re.compile(r"[-+]?([0-9][0-9_]*\.[0-9_]*|\.[0-9]+|[0-9][0-9_]*(?=[eE]))([eE][-+]?[0-9]+)?")
 _LOCK = Lock()
@@ -167,7 +168,11 @@ def parse_override(text: str, aliases: dict[str, str]) -> Override:
         steps = ("use", steps[0])
     elif len(steps) == 1 and steps[0] == "factor":
         steps = ("strategy", "signal")
-    return Override(text, found[1] or "", steps, found[5])
+    value = found[5]
+    pair = _PAIR.fullmatch(value) if value is not None and steps == ("range",) else None
+    if pair is not None:  # as in a document, range=[a, b] means its two ends
+        value = f"{{from: {pair[1]}, to: {pair[2]}}}"
+    return Override(text, found[1] or "", steps, value)
 
 
 def lineage(registry: Registry, document: Document) -> list[Document]:

@@ -199,6 +199,14 @@ def test_gc_leaves_old_runs_replayable(capsys: pytest.CaptureFixture[str], at: t
     assert call_json(capsys, "run", "replay", made["run"], *at)[1]["same"]
 
 
+def test_a_range_may_be_overridden_as_it_is_written(
+    capsys: pytest.CaptureFixture[str], at: tuple[str, str]
+) -> None:
+    pair = call_json(capsys, "backtest", "momentum", "range=[2022-01-04,2022-06-30]", *at)[1]
+    ends = call_json(capsys, "backtest", "momentum", "range.from=2022-01-04", "range.to=2022-06-30", *at)[1]
+    assert pair["state_hash"] == ends["state_hash"]
+
+
 def test_the_workspace_names_its_own_backtest(
     capsys: pytest.CaptureFixture[str], at: tuple[str, str]
 ) -> None:
