@@ -5,12 +5,11 @@ if not __name__.startswith("quant."):
 
 from quant.assets.declared import DeclaredTable, declare
 from quant.assets.factory import build_assets
-from quant.assets.keys import GROUPS, golden_key, group_of, vendor_key
+from quant.assets.keys import golden_key, group_of, vendor_key
 from quant.assets.partitions import Years, yearly
 from quant.assets.warehouse import Observer, Unobserved, Warehouse
 
 __all__ = [
-    "GROUPS",
     "DeclaredTable",
     "Observer",
     "Unobserved",

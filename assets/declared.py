@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from quant.core.errors import SpecError, SpecErrors
-from quant.specs.schema.data import SourceSpec, TableSpec
+from quant.specs.schema.data import SourceSpec
+from quant.specs.schema.tables import TableSpec
 from quant.warehouse.audit import TableRule, applies
 from quant.warehouse.contracts.tables import TableContract, contract
 from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE

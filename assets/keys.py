@@ -6,16 +6,10 @@ from typing import Final
 
 import dagster as dg
 
+from quant.warehouse.contracts.tables import contract
+
 VENDOR: Final = "vendor"
 GOLDEN: Final = "golden"
-GROUPS: Final = {
-    "calendar": "reference",
-    "instruments": "reference",
-    "instrument_attributes": "reference",
-    "bars_1d": "bars",
-    "corporate_actions": "corporate_actions",
-    "adjustment_factors": "factors",
-}
 
 
 def vendor_key(source: str, table: str) -> dg.AssetKey:
@@ -30,7 +24,7 @@ def golden_key(table: str) -> dg.AssetKey:
 
 def group_of(dataset: str) -> str:
     """The group a dataset's assets belong to."""
-    return GROUPS.get(dataset, "bars")
+    return contract(dataset).group
 
 
 def op_name(table: str) -> str:

@@ -19,7 +19,7 @@ from quant.warehouse.sources.settings import DatasetSettings, FieldSettings, Sou
 
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
-    from quant.specs.schema.data import FileDataset
+    from quant.specs.schema.files import FileDataset
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from quant.core.market.calendar import calendar
 from quant.specs.document import Marks
 from quant.specs.registry import Registry
 from quant.specs.schema import FilesSource, SimulatedSource, SourceSpec
-from quant.specs.schema.data import FileDataset
+from quant.specs.schema.files import FileDataset
 
 REQUIRED: Mapping[str, tuple[str, ...]] = {
     "instruments": ("code",),

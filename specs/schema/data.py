@@ -1,4 +1,4 @@
-"""Sources and tables: where data come from, and what is stored."""
+"""Sources: where data come from, under which terms, and when they could be known."""
 
 from __future__ import annotations
 
@@ -11,13 +11,8 @@ from quant.specs.schema.model import Part, Spec
 from quant.specs.schema.values import (
     Cron,
     Date,
-    EnvironmentName,
-    FilePattern,
-    Flag,
-    Folder,
     Instruments,
     Intensity,
-    Name,
     Secret,
     Seed,
     Text,
@@ -25,7 +20,20 @@ from quant.specs.schema.values import (
 )
 
 Dataset = Literal[
-    "instruments", "instrument_attributes", "bars_1d", "adjustment_factors", "corporate_actions"
+    "instruments",
+    "instrument_attributes",
+    "bars_1d",
+    "adjustment_factors",
+    "corporate_actions",
+    "daily_basics",
+    "fundamentals",
+    "index_members",
+    "index_weights",
+    "bars_1m",
+    "bars_5m",
+    "bars_1h",
+    "ticks",
+    "funding_rates",
 ]
 KnownAt = Literal["preopen", "open", "close", "close + 2h", "announcement"]
 Unit = Literal[
@@ -113,89 +121,3 @@ class SimulatedSource(SourceSpec):
         """The stated parameters as plain numbers, dates and words, for the generator."""
         plain = self.params.model_dump(exclude_none=True)
         return {k: float(v) if isinstance(v, Decimal) else v for k, v in plain.items()}
-
-
-class FileField(Part):
-    """How one vendor column is read."""
-
-    as_: Annotated[Name, Field(alias="as")]
-    """The name of the column here."""
-    unit: Unit = "one"
-    """The vendor's unit; values are converted to shares, yuan and plain ratios."""
-    format: Text | None = None
-    """The form of a date, as `%Y%m%d`; ISO dates need none."""
-    values: dict[str, Text] | None = None
-    """The vendor's words and ours."""
-    style: Literal["tushare", "joinquant", "qlib", "baostock", "vnpy", "bare"] | None = None
-    """The style of instrument codes."""
-    sentinels: list[Text] = Field(default_factory=list)
-    """Texts that mean unknown."""
-
-
-class FileDataset(Part):
-    """The files of one dataset and their columns."""
-
-    files: FilePattern
-    """A pattern below the root, as `by_stock/*.csv.gz`; it can never leave the root."""
-    format: Literal["csv", "parquet"] = "csv"
-    """The format of the files; a `.gz` ending is unpacked."""
-    encoding: Literal["utf-8", "gb18030"] = "utf-8"
-    """The text encoding of CSV files; a byte order mark is skipped."""
-    delimiter: Literal[",", ";", "\t", "|"] = ","
-    """What separates the columns of CSV files."""
-    fields: Annotated[dict[str, FileField], Field(min_length=1)]
-    """The vendor's columns by their header; columns not named are ignored."""
-    code_from: Literal["column", "file_name"] = "column"
-    """Whether the instrument's code is a column or the file's name."""
-    adjustment: Literal["none", "pre", "post"] = "none"
-    """How prices in the files are adjusted: 不复权, 前复权, 后复权. Only unadjusted prices can be traded."""
-    known_at: KnownAt | None = None
-    """When a row can be known, where it differs from the source's."""
-    distinct: Flag = False
-    """Whether several rows with the same grain are one row repeated, as in a file of bars that also names the
-    instrument; otherwise they are quarantined."""
-
-
-class FilesSource(SourceSpec):
-    """Files as a vendor delivered them."""
-
-    provider: Literal["files"]
-    root: Folder | None = None
-    """The folder of the files, absolute or relative to the workspace."""
-    root_env: EnvironmentName | None = None
-    """The environment variable that names the folder; `root` is then a folder below it."""
-    datasets: Annotated[dict[Dataset, FileDataset], Field(min_length=1)]
-    """What the files hold."""
-    infer_events: Flag = False
-    """Whether jumps of the adjustment factor are booked as inferred distributions."""
-
-
-class TableCheck(Part):
-    """A rule the stored rows must keep."""
-
-    check: Literal["contract", "unique", "ohlc_order", "rows_vs_calendar", "within_limits"]
-    """The rule."""
-    severity: Literal["error", "warn"] = "error"
-    """Whether a breach fails the run or is only reported."""
-    tolerance: Tolerance = Decimal(0)
-    """The share of rows that may break the rule."""
-
-
-class TableSpec(Spec):
-    """A stored table, agreed from one or more sources."""
-
-    not_enforced: ClassVar[dict[str, str]] = {
-        "arbitrate": "name the sources in from:, the preferred one first",
-    }
-
-    kind: Literal["table"]
-    dataset: Dataset
-    """What the rows are about; fixes the columns and the grain."""
-    from_: Annotated[list[Name] | None, Field(alias="from", min_length=1)] = None
-    """The sources, the preferred one first; left out, the profile's sources."""
-    checks: list[TableCheck] = Field(default_factory=list)
-    """Rules checked after every sync."""
-    partition: Literal["year"] = "year"
-    """How the rows are cut into files."""
-    schedule: Schedule | None = None
-    """When the table is brought up to date."""

@@ -15,10 +15,12 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from quant.specs.document import Path
-from quant.specs.schema.data import FilesSource, SimulatedSource, TableSpec
+from quant.specs.schema.data import SimulatedSource
+from quant.specs.schema.files import FilesSource
 from quant.specs.schema.model import Header, Part
 from quant.specs.schema.project import ProjectSpec
 from quant.specs.schema.research import FactorSpec, StrategySpec, UniverseSpec
+from quant.specs.schema.tables import TableSpec
 from quant.specs.schema.trading import BacktestSpec, CostSpec, DeploymentSpec, RiskSpec
 
 PROVIDERS: Mapping[str, type[Header]] = {"simulated": SimulatedSource, "files": FilesSource}

@@ -1,0 +1,70 @@
+"""The warehouse's own tables: ids, quarantine, sync log."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from quant.warehouse.contracts.columns import (
+    ID,
+    INSTANT,
+    TableContract,
+    column,
+)
+
+TABLES: Final = (
+    TableContract(
+        "identities",
+        "Instrument ids as minted: one row per code, never changed.",
+        (
+            column("code", pl.String(), "exchange code at the time of minting"),
+            column("first_session", pl.Date(), "the date it was minted with"),
+            ID,
+            column("recorded_at", INSTANT, "UTC instant of minting"),
+        ),
+        key=("code", "first_session"),
+        system=True,
+    ),
+    TableContract(
+        "quarantine",
+        "Rows that broke a contract, with the rule and the reason.",
+        (
+            column("table", pl.String(), "table the row was meant for"),
+            column("source", pl.String(), "source it came from"),
+            column("session", pl.Date(), "date of the row, if it has one", nullable=True),
+            column("code", pl.String(), "code as far as known", nullable=True),
+            column("rule", pl.String(), "rule that was broken"),
+            column("reason", pl.String(), "what the rule demands"),
+            column("row_json", pl.String(), "the row"),
+            column("payload", pl.String(), "SHA-256 of the raw payload"),
+            column("interval_start", pl.Date(), "first date of the interval it was fetched with"),
+            column("interval_end", pl.Date(), "last date of that interval"),
+            column("recorded_at", INSTANT, "UTC instant of the check"),
+        ),
+        key=("table", "source", "payload", "row_json", "rule"),
+        system=True,
+    ),
+    TableContract(
+        "sync_log",
+        "What was synchronised, when, by whom.",
+        (
+            column("run", pl.String(), "id of the sync"),
+            column("source", pl.String(), "source"),
+            column("source_hash", pl.String(), "fingerprint of the source's settings and data"),
+            column("table", pl.String(), "table"),
+            column("start", pl.Date(), "first date of the interval"),
+            column("end", pl.Date(), "last date of the interval"),
+            column("status", pl.String(), "ok, or refused when the quarantine tolerance was passed"),
+            column("golden", pl.Boolean(), "whether the interval was taken into the golden table"),
+            column("calls", pl.Int64(), "payloads fetched"),
+            column("rows", pl.Int64(), "rows stored"),
+            column("quarantined", pl.Int64(), "rows set aside"),
+            column("facts", pl.String(), "JSON: what is known about the data"),
+            column("actor", pl.String(), "JSON: who asked for it"),
+            column("recorded_at", INSTANT, "UTC instant of the end"),
+        ),
+        key=("run", "source", "table", "start", "end", "recorded_at"),
+        system=True,
+    ),
+)
