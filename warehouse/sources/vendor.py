@@ -1,7 +1,7 @@
 """What an adapter around a vendor's SDK is: how an interval is cut into calls, and what one call gives.
 
-Everything that all vendors share (quota, retries, timeouts, splitting full pages, resuming, secrets, drift) stands
-once, in ``warehouse.sources.calling``; an adapter only knows its vendor.
+Everything that all vendors share (quota, retries, timeouts, splitting full pages, resuming, secrets, drift)
+stands once, in ``warehouse.sources.calling``; an adapter only knows its vendor.
 """
 
 from __future__ import annotations
