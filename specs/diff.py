@@ -30,6 +30,9 @@ _HARMLESS = {
     "table": ("schedule", "checks"),
 }
 
+_DATA = ("sources", "roots", "from", "from_", "to")
+"""Settings of a profile that say which data its runs see."""
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -61,7 +64,7 @@ def diff_registries(old: Registry, new: Registry) -> list[Change]:
             changes.append(Change("cosmetic", key, "", "", "added"))
         elif after is None:
             changes.append(Change("breaking", key, "", "present", "removed"))
-        else:
+        elif (before.tree, before.defaults) != (after.tree, after.defaults) or before.defaults:
             changes += _documents(key, _model(old, before), _model(new, after))
     return sorted(changes, key=lambda c: (ORDER.index(c.effect), c.document, c.path))
 
@@ -97,6 +100,8 @@ def _documents(key: str, old: Header, new: Header) -> Iterator[Change]:
 def _effect(kind: str, path: tuple[str, ...]) -> Effect:
     if path[0] in _SHAPE.get(kind, ()):
         return "breaking"
+    if kind == "project" and path[0] == "profiles" and path[-1] in _DATA:
+        return "result-changing"
     return "cosmetic" if path[0] in _HARMLESS.get(kind, ()) else "result-changing"
 
 

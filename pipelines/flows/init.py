@@ -12,7 +12,7 @@ from pathlib import Path
 from quant.core.errors import StateConflict, UsageError
 from quant.pipelines.workspace import FILE
 
-HIDDEN = {"gitignore": ".gitignore", "vscode": ".vscode"}
+HIDDEN = {"gitignore": ".gitignore", "vscode": ".vscode", "github": ".github"}
 
 
 @dataclass(frozen=True, slots=True)

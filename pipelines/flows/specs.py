@@ -1,4 +1,4 @@
-"""``quant spec``: lint, show, schema, diff."""
+"""``quant spec``: lint, show, schema."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from quant.core.errors import SpecErrors, UsageError
 
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
-    from quant.specs.diff import Change
     from quant.specs.lint import LintReport
 
 
@@ -32,14 +31,15 @@ def lint_specs(path: Path | None, files: Sequence[Path]) -> LintReport:
     for file in files:
         if not file.exists():
             raise UsageError("spec.missing", f"there is no {file}", found=str(file))
-    extra = [f.resolve() for given in files for f in _spec_files(given)]
+    extra = [f.resolve() for given in files for f in spec_files(given)]
     report = lint(find_root(path), extra)
     if report.errors:
         raise SpecErrors(report.errors)
     return report
 
 
-def _spec_files(path: Path) -> list[Path]:
+def spec_files(path: Path) -> list[Path]:
+    """The spec files that a path stands for."""
     if path.is_file():
         return [path]
     return sorted(p for p in path.rglob("*") if p.suffix in {".yaml", ".yml", ".toml"} and p.is_file())
@@ -96,20 +96,3 @@ def schema_of(kind: str | None) -> dict[str, Any]:
     if kind is not None and kind not in KINDS:
         raise UsageError("spec.kind", f"no kind {kind!r}", expected=", ".join(KINDS), found=kind)
     return json_schema(kind)
-
-
-def diff_specs(old: Path, new: Path) -> list[Change]:
-    """Changes between two spec files or folders, by effect."""
-    from quant.specs.diff import diff_registries
-    from quant.specs.registry import read_workspace
-
-    registries = []
-    for path in (old, new):
-        root = path if path.is_dir() else path.parent
-        registry, errors = read_workspace(
-            root.resolve(), [f.resolve() for f in _spec_files(path)], library=False
-        )
-        if errors:
-            raise SpecErrors(errors)
-        registries.append(registry)
-    return list(diff_registries(registries[0], registries[1]))

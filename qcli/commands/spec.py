@@ -73,19 +73,35 @@ def schema(
 
 @app.command("diff")
 def diff(
-    old: Annotated[Path, typer.Argument(help="A spec file or folder.", exists=True)],
-    new: Annotated[Path, typer.Argument(help="The other one.", exists=True)],
+    old: Annotated[str, typer.Argument(help="A git revision of the workspace, a spec file or a folder.")],
+    new: Annotated[
+        str | None, typer.Argument(help="The newer one (default: the working tree).", show_default=False)
+    ] = None,
+    form: Annotated[
+        str, typer.Option("--format", help="table, or markdown for a review comment.")
+    ] = "table",
+    detailed: Annotated[
+        bool, typer.Option("--detailed-exitcode", help="Exit with 10 when results or stored data change.")
+    ] = False,
+    workspace: WorkspaceOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """What changed between two specs, by effect: breaking, result-changing or cosmetic."""
-    from quant.pipelines.flows.specs import diff_specs
-    from quant.qcli.screen import print_json, print_table
+    """What changed between two states of the specs: breaking, result-changing or cosmetic, and which runs
+    it touches.
+    """
+    from quant.core.errors import UsageError
+    from quant.pipelines.flows.review import review
+    from quant.qcli.render.plans import print_review
+    from quant.qcli.screen import print_json
 
-    changes = diff_specs(old, new)
+    if form not in ("table", "markdown"):
+        raise UsageError("spec.format", f"no format {form!r}", expected="table or markdown", found=form)
+    found = review(old, new, workspace)
     if json_output:
-        print_json({"changes": [c.as_dict() for c in changes]})
+        print_json(found.as_dict())
+    elif form == "markdown":
+        typer.echo(found.markdown())
     else:
-        print_table(
-            ("effect", "document", "field", "old", "new"),
-            [(c.effect, c.document, c.path, c.old, c.new) for c in changes],
-        )
+        print_review(found)
+    if detailed and found.verdict in ("breaking", "result-changing"):
+        raise typer.Exit(10)
