@@ -9,70 +9,120 @@ from functools import lru_cache
 from typing import Final, Literal, get_args
 
 from quant.core.errors import QuantError, UsageError
+from quant.core.venues import MIC_OF_NAME, PRODUCTS, VENUES, Venue, normal_symbol, split_pair
 
 __all__ = ["Code", "CodeStyle", "mint_instrument_id", "parse_code"]
 
-CodeStyle = Literal["tushare", "joinquant", "qlib", "baostock", "vnpy"]
+CodeStyle = Literal[
+    "tushare",
+    "joinquant",
+    "qlib",
+    "baostock",
+    "vnpy",
+    "akshare",
+    "tdx",
+    "eastmoney",
+    "yahoo",
+    "wind",
+    "rqalpha",
+    "ricequant",
+    "wondertrader",
+    "ccxt",
+    "bare",
+]
 
-# MIC -> how each style names the exchange.
-_NAMES: Final[dict[str, dict[str, str]]] = {
-    "XSHG": {"tushare": "SH", "joinquant": "XSHG", "qlib": "SH", "baostock": "sh", "vnpy": "SSE"},
-    "XSHE": {"tushare": "SZ", "joinquant": "XSHE", "qlib": "SZ", "baostock": "sz", "vnpy": "SZSE"},
-    "BJSE": {"tushare": "BJ", "joinquant": "BJSE", "qlib": "BJ", "baostock": "bj", "vnpy": "BSE"},
-}
-_MIC_OF_NAME: Final = {
-    name.upper(): mic for mic, names in _NAMES.items() for name in (mic, *names.values())
-} | {"XBSE": "BJSE", "SS": "XSHG"}
 _STYLES: Final = ", ".join(get_args(CodeStyle))
-_EXPECTED: Final = "600519.SH, 600519.XSHG, SH600519, sh.600519, 600519.SSE or a bare 600519"
+_EXPECTED: Final = (
+    "600519.SH, 600519.XSHG, SH600519, sh.600519, 600519.SSE or a bare 600519; IF2101.CFFEX, "
+    "BTCUSDT.BINANCE, AAPL.XNAS, 00700.HK"
+)
+_UPPER_FUTURES: Final = ("tushare", "joinquant", "wind", "rqalpha", "ricequant", "akshare")
+_TDX_MARKETS: Final = {"0": "XSHE", "1": "XSHG", "2": "BJSE"}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Code:
-    """A six-digit symbol on an exchange (``mic``). Codes are dated attributes, not identities.
+    """A symbol on an exchange (``mic``), as it is written there. Codes are dated attributes, not identities.
+
+    Stocks, funds, bonds and indices of China have six digits; futures the product in the exchange's own case
+    and four digits of the month (Zhengzhou's three are kept where the decade is not known); US shares letters
+    (BRK.B); Hong Kong five digits; crypto pairs BTCUSDT, BTCUSDT-PERP or BTCUSDT-240927.
 
     >>> Code("600519", "XSHG").show("qlib")
     'SH600519'
+    >>> Code("cu2202", "XSGE").show("wind")
+    'CU2202.SHF'
     """
 
     symbol: str
     mic: str
 
     def __post_init__(self) -> None:
-        if not _is_symbol(self.symbol):
-            raise _invalid(self.symbol, "a symbol has six digits")
-        if self.mic not in _NAMES:
-            raise _invalid(self.mic, "unknown exchange", expected=" or ".join(_NAMES))
+        venue = VENUES.get(self.mic)
+        if venue is None:
+            raise _invalid(self.mic, "unknown exchange", expected=" or ".join(VENUES))
+        if normal_symbol(venue, self.symbol) != self.symbol:
+            what = "has six digits" if venue.shape == "six" else f"of {venue.ours} is not written so"
+            raise _invalid(self.symbol, f"a symbol {what}")
 
-    def show(self, style: CodeStyle = "tushare") -> str:
-        """The code as a vendor writes it. Raises UsageError ``code.style`` for an unknown style."""
-        names = _NAMES[self.mic]
-        if style not in names:
-            raise UsageError("code.style", f"unknown code style {style!r}", expected=_STYLES)
+    def show(self, style: CodeStyle | None = None) -> str:
+        """The code as a vendor writes it, without a style as we do.
+
+        Raises UsageError ``code.style`` for an unknown style, or one that has no codes of the exchange.
+        """
+        venue = VENUES[self.mic]
+        if style is None:
+            return f"{self.symbol}.{venue.ours}"
+        name = venue.names.get(style)
+        if name is None:
+            known = style in get_args(CodeStyle)
+            raise UsageError(
+                "code.style",
+                f"{style} writes no codes of {venue.ours}" if known else f"unknown code style {style!r}",
+                expected=", ".join(venue.names) if known else _STYLES,
+                found=str(self) if known else None,
+            )
+        symbol = _styled(self, venue, style)
         match style:
-            case "qlib":
-                return names[style] + self.symbol
-            case "baostock":
-                return f"{names[style]}.{self.symbol}"
+            case "qlib" | "akshare":
+                return name + symbol
+            case "baostock" | "eastmoney" | "wondertrader":
+                return f"{name}.{symbol}"
+            case "tdx":
+                return f"{name}#{symbol}"
             case _:
-                return f"{self.symbol}.{names[style]}"
+                return f"{symbol}.{name}" if name else symbol
 
     def __str__(self) -> str:
         return self.show()
 
 
-def parse_code(text: str, known: Collection[Code] | None = None) -> Code:
+def parse_code(
+    text: str,
+    known: Collection[Code] | None = None,
+    *,
+    style: str | None = None,
+    venue: str | None = None,
+    on: date | None = None,
+) -> Code:
     """The code behind any accepted spelling; upper and lower case are the same.
 
     A bare symbol must be unique: among ``known`` when given, else by the prefixes of the exchanges'
-    boards (920xxx is Beijing, 900xxx Shanghai B; indices are no board, so 000001 is Shenzhen's stock).
+    boards (920xxx is Beijing, 900xxx Shanghai B; indices are no board, so 000001 is Shenzhen's stock) or by
+    the futures product (IF2101). ``venue`` is the exchange of spellings that name none (BTC/USDT);
+    ``style`` tells what is read otherwise elsewhere (BRK.N is New York's for wind); ``on``, a date the
+    code was in use, gives Zhengzhou's CF201 its decade.
 
     >>> str(parse_code("sh.600519"))
     '600519.SH'
+    >>> str(parse_code("CU2202.SHF"))
+    'cu2202.SHFE'
 
     Raises UsageError: ``code.invalid`` (no such form), ``code.ambiguous``, ``code.unknown`` (bare only).
     """
-    symbol, mic = _split(text)
+    symbol, mic = _split(text, style, venue)
+    if mic == "XZCE" and on is not None:
+        symbol = _with_decade(symbol, on)
     if mic:
         return Code(symbol, mic)
     if known is None:
@@ -103,20 +153,144 @@ def mint_instrument_id(code: Code, first_session: date) -> int:
 
 
 @lru_cache(maxsize=65536)
-def _split(text: str) -> tuple[str, str]:
-    """(symbol, mic) of a spelling; mic is "" for a bare symbol."""
+def _split(text: str, style: str | None = None, venue: str | None = None) -> tuple[str, str]:
+    """(symbol, mic) of a spelling; mic is "" for a bare symbol that must be looked up."""
     if not isinstance(text, str):
         raise _invalid(repr(text), "a code is text: 000001 without quotes loses its zeros")
-    head, dot, tail = text.strip().partition(".")
-    if not dot:
-        if _is_symbol(head):
-            return head, ""
-        head, tail = head[:-6], head[-6:]
-    symbol, exchange = (head, tail) if _is_symbol(head) else (tail, head)
-    mic = _MIC_OF_NAME.get(exchange.upper(), "") if exchange.isascii() else ""
-    if not _is_symbol(symbol) or not mic:
+    if style is not None and style not in get_args(CodeStyle):
+        raise UsageError("code.style", f"unknown code style {style!r}", expected=_STYLES)
+    given = text.strip()
+    found = (_named(given, style) if given.isascii() else None) or _unnamed(given, style, venue)
+    if found is None:
         raise _invalid(text, f"{text!r} is not a code")
-    return symbol, mic
+    return found
+
+
+def _named(text: str, style: str | None) -> tuple[str, str] | None:
+    """The code of a spelling that names its exchange, behind, before, or as a number."""
+    head, dot, tail = text.rpartition(".")
+    if dot:
+        own = _mics_of(style).get(tail.upper()) or MIC_OF_NAME.get(tail.upper())
+        if own and (symbol := normal_symbol(VENUES[own], head)):
+            return symbol, own
+    head, dot, tail = text.partition(".")
+    if not dot:
+        head, dot, tail = text.partition("#")
+        if dot:
+            mic = _TDX_MARKETS.get(head)
+            return (tail, mic) if mic and _is_symbol(tail) else None
+        digits = 6 if _is_symbol(text[-6:]) else 5
+        head, tail = text[:-digits], text[-digits:]
+        mic = MIC_OF_NAME.get(head.upper(), "") if tail.isdigit() and len(tail) == digits else ""
+    elif head in ("0", "1") and _is_symbol(tail):
+        return tail, "XSHG" if head == "1" else _shenzhen_or_beijing(tail)
+    else:
+        mic = MIC_OF_NAME.get(head.upper(), "")
+    if not mic:
+        return None
+    if VENUES[mic].shape == "future" and not tail.upper().endswith((".HOT", ".2ND")):
+        tail = tail.replace(".", "")
+    symbol = normal_symbol(VENUES[mic], tail)
+    return (symbol, mic) if symbol else None
+
+
+def _unnamed(text: str, style: str | None, venue: str | None) -> tuple[str, str] | None:
+    """The code of a spelling without an exchange: that of ``venue``, of the style, or of the product."""
+    if venue is not None:
+        mic = MIC_OF_NAME.get(venue.upper())
+        if mic is None:
+            raise UsageError("code.venue", f"unknown exchange {venue!r}", expected=", ".join(VENUES))
+        symbol = normal_symbol(VENUES[mic], text)
+        return (symbol, mic) if symbol else None
+    if _is_symbol(text):
+        return text, ""
+    product = text.rstrip("0123456789")
+    if 3 <= len(text) - len(product) <= 4 and (mic := PRODUCTS.get(product.upper())):
+        symbol = normal_symbol(VENUES[mic], text)
+        return (symbol, mic) if symbol else None
+    if style in ("yahoo", "tushare") and (symbol := normal_symbol(VENUES["US"], text)):
+        return symbol, "US"
+    if text.isascii() and text.isalpha() and len(text) <= 6:
+        raise UsageError(
+            "code.ambiguous",
+            f"{text} may be traded on many exchanges",
+            expected=f"{text.upper()}.XNAS, {text.upper()}.XNYS or {text.upper()}.US",
+            found=text,
+            hint="name the exchange",
+        )
+    pair = normal_symbol(VENUES["BINANCE"], text)
+    if pair is not None and ("/" in text or split_pair(pair.removesuffix("-PERP"))):
+        raise UsageError(
+            "code.ambiguous",
+            f"{text} is traded on many exchanges",
+            expected="BTCUSDT.BINANCE, BTCUSDT-PERP.OKX",
+            found=text,
+            hint="name the exchange",
+        )
+    return None
+
+
+@lru_cache(maxsize=32)
+def _mics_of(style: str | None) -> dict[str, str]:
+    """Exchanges by the names that a style gives them."""
+    names = {v.names[style].upper(): v.mic for v in VENUES.values() if style in v.names} if style else {}
+    return {name: mic for name, mic in names.items() if name}
+
+
+def _styled(code: Code, venue: Venue, style: str) -> str:
+    """The symbol as a style writes it."""
+    symbol = code.symbol
+    match venue.shape:
+        case "future":
+            if style == "wondertrader" and not symbol.endswith((".HOT", ".2ND")):
+                product = symbol.rstrip("0123456789")
+                return ".".join(filter(None, (product, symbol.removeprefix(product))))
+            letters = symbol.rstrip("0123456789")
+            digits = symbol.removeprefix(letters)
+            if code.mic == "XZCE" and style in ("vnpy", "wind") and len(digits) == 4 and digits < "9000":
+                digits = digits[1:]
+            return (letters.upper() if style in _UPPER_FUTURES else letters) + digits
+        case "hongkong":
+            width = {"yahoo": 4, "vnpy": 1}.get(style, 5)
+            return symbol.lstrip("0").zfill(width)
+        case "us":
+            return symbol.replace(".", "-") if style == "yahoo" else symbol
+        case "crypto":
+            return _ccxt(code) if style == "ccxt" else symbol
+        case _:
+            return symbol
+
+
+def _ccxt(code: Code) -> str:
+    """BTC/USDT, BTC/USDT:USDT, BTC/USD:BTC, BTC/USDT:USDT-240927."""
+    name, dash, term = code.symbol.rpartition("-")
+    if not dash or not (term == "PERP" or term.isdigit()):
+        name, term = code.symbol, ""
+    pair = split_pair(name)
+    if pair is None:
+        raise UsageError("code.style", f"the quote currency of {code} is not known", found=str(code))
+    base, quote = pair
+    if not term:
+        return f"{base}/{quote}"
+    settles = base if quote == "USD" else quote
+    return f"{base}/{quote}:{settles}" + ("" if term == "PERP" else f"-{term}")
+
+
+def _with_decade(symbol: str, on: date) -> str:
+    """Zhengzhou's CF201 as CF2201: the first such month that has not ended a year before ``on``."""
+    letters = symbol.rstrip("0123456789")
+    digits = symbol.removeprefix(letters)
+    if len(digits) != 3:
+        return symbol
+    decade = (on.year - 1) // 10
+    year = decade * 10 + int(digits[0])
+    return f"{letters}{(year if year >= on.year - 1 else year + 10) % 100:02d}{digits[1:]}"
+
+
+def _shenzhen_or_beijing(symbol: str) -> str:
+    homes = _prefix_homes()
+    mics = next((homes[symbol[:n]] for n in range(6, 0, -1) if symbol[:n] in homes), ())
+    return "BJSE" if mics == ("BJSE",) or symbol.startswith("899") else "XSHE"
 
 
 def _mic_of_prefix(symbol: str) -> str:

@@ -42,7 +42,7 @@ def test_core_is_standard_library_only(repository: Path):
 
 
 @pytest.mark.parametrize(
-    "module", ["ids", "market.calendar", "market.rules", "market.fees", "market.corporate_actions"]
+    "module", ["ids", "venues", "market.calendar", "market.rules", "market.fees", "market.corporate_actions"]
 )
 def test_the_examples_in_docstrings_run(module):
     outcome = doctest.testmod(import_module(f"quant.core.{module}"))
