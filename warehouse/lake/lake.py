@@ -6,7 +6,7 @@ import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -16,7 +16,7 @@ from quant.core.errors import UsageError
 from quant.core.hashing import digest
 from quant.warehouse.contracts.tables import TableContract, datasets
 from quant.warehouse.files import write_atomic
-from quant.warehouse.lake import delta, upkeep
+from quant.warehouse.lake import delta, history, upkeep
 from quant.warehouse.lake.content import CONTENT_FORMAT, partition_hash, table_hash
 from quant.warehouse.lake.layout import GOLDEN, VENDOR, TableRef, table_ref
 from quant.warehouse.lock import WriterLock
@@ -65,14 +65,19 @@ class Lake:
         start: date | None = None,
         end: date | None = None,
         columns: Sequence[str] | None = None,
+        as_of: datetime | None = None,
     ) -> pl.DataFrame:
-        """Rows with ``start <= time <= end`` at a version (None = latest), in file order.
+        """Rows with ``start <= time <= end`` at a version (None = latest), in file order; with ``as_of`` as
+        they were known at that instant.
 
         A table that does not exist reads as no rows, unless a version is asked for. Raises UsageError for
         unknown tables, versions and columns.
         """
         ref = table_ref(table, layer, source)
-        rows = self._scan(ref, version, start, end)
+        if as_of is not None:
+            rows = history.read_as_of(self, ref, version, start, end, as_of).lazy()
+        else:
+            rows = self.scan(ref, version, start, end)
         if columns is not None:
             unknown = sorted(set(columns) - set(ref.contract.names))
             if unknown:
@@ -93,7 +98,8 @@ class Lake:
                 found=str(version),
             ) from error
 
-    def _scan(self, ref: TableRef, version: int | None, start: date | None, end: date | None) -> pl.LazyFrame:
+    def scan(self, ref: TableRef, version: int | None, start: date | None, end: date | None) -> pl.LazyFrame:
+        """Rows with ``start <= time <= end`` at a version (None = latest), before they are collected."""
         found = delta.open_table(self.path(ref), version)
         table = ref.contract
         if found is None:
@@ -106,9 +112,9 @@ class Lake:
         inside = delta.between(table.time, start, end) if table.time else None
         return rows if inside is None else rows.filter(inside)
 
-    def at(self, versions: Mapping[str, int]) -> PinnedLake:
+    def at(self, versions: Mapping[str, int], as_of: datetime | None = None) -> PinnedLake:
         """The golden tables as they were: a reader for one run."""
-        return PinnedLake(self, dict(versions))
+        return PinnedLake(self, dict(versions), as_of)
 
     def refs(self) -> list[TableRef]:
         """Every table that exists: golden, system, vendor."""
@@ -136,7 +142,13 @@ class Lake:
     # -- hashes
 
     def content_hash(
-        self, table: str, version: int | None = None, *, layer: str | None = None, source: str | None = None
+        self,
+        table: str,
+        version: int | None = None,
+        *,
+        layer: str | None = None,
+        source: str | None = None,
+        as_of: datetime | None = None,
     ) -> str:
         """The hash of what the table says at a version; kept beside the lake, so it is computed once."""
         ref = table_ref(table, layer, source)
@@ -145,9 +157,14 @@ class Lake:
             raise UsageError("table.absent", f"{ref} does not exist", hint=f"quant data sync {table}")
         sidecar = self.root / "hashes" / f"{str(ref).replace('/', '.')}.json"
         known = _load_hashes(sidecar, str(found.metadata().id))
-        key = str(found.version())
+        number = int(found.version())
+        key = str(number) if as_of is None else f"{number}@{as_of.astimezone(UTC).isoformat()}"
         if key not in known["versions"]:
-            known["versions"][key] = self._hash(ref, found, known["partitions"])
+            known["versions"][key] = (
+                self._hash(ref, found, known["partitions"])
+                if as_of is None
+                else history.hash_as_of(self, ref, number, as_of)
+            )
             _save_hashes(sidecar, known)
         return known["versions"][key]
 
@@ -182,9 +199,10 @@ class Lake:
         assert table.time is not None, f"{table.name} has no intervals"
         _refuse_outside(table, rows, start, end)
         with self.lock.hold(f"write {ref}"):
-            before = self._scan(ref, None, start, end).collect()
+            before = self.scan(ref, None, start, end).collect()
             if _same(table, before, rows):
                 return WriteResult(self._require(ref), changed=False, rows=rows.height)
+            rows = history.supersede(self, ref, before, rows)
             predicate = f"{table.time} >= '{start.isoformat()}' AND {table.time} <= '{end.isoformat()}'"
             return self._commit(ref, rows, before.height, predicate, note)
 
@@ -194,11 +212,12 @@ class Lake:
         """Add ``rows`` to a table without intervals; a row with a known key replaces the old one."""
         table = ref.contract
         with self.lock.hold(f"write {ref}"):
-            before = self._scan(ref, None, None, None).collect()
+            before = self.scan(ref, None, None, None).collect()
             kept = before.join(rows, on=table.key, how="anti", nulls_equal=True)
             same = before.join(rows, on=table.key, how="semi", nulls_equal=True)
             if _same(table, same, rows):
                 return WriteResult(self._require(ref), changed=False, rows=rows.height)
+            rows = history.supersede(self, ref, same, rows)
             merged = pl.concat([kept.select(table.names), rows.select(table.names)])
             return self._commit(ref, merged, before.height, None, note)
 
@@ -215,7 +234,7 @@ class Lake:
         """Make the rows whose columns equal ``equal`` exactly ``rows``, in one commit."""
         with self.lock.hold(f"write {ref}"):
             matches = pl.all_horizontal(pl.col(name) == pl.lit(value) for name, value in equal.items())
-            before = self._scan(ref, None, None, None).filter(matches).collect()
+            before = self.scan(ref, None, None, None).filter(matches).collect()
             if not before.height and not rows.height:
                 return WriteResult(self._require(ref), changed=False, rows=0)
             predicate = " AND ".join(f"{name} = '{_quoted(str(value))}'" for name, value in equal.items())
@@ -285,6 +304,7 @@ class PinnedLake:
 
     lake: Lake
     versions: dict[str, int]
+    as_of: datetime | None = None
 
     def read(
         self,
@@ -298,7 +318,9 @@ class PinnedLake:
         if version is None:
             empty = pl.DataFrame(schema=table_ref(table).contract.schema)
             return empty.select(columns) if columns is not None else empty
-        return self.lake.read(table, version=version, start=start, end=end, columns=columns)
+        return self.lake.read(
+            table, version=version, start=start, end=end, columns=columns, as_of=self.as_of
+        )
 
 
 def _years(table: TableContract, start: date | None, end: date | None) -> list[int] | None:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+import polars as pl
+
 from quant.core.errors import UsageError
+from quant.warehouse.contracts.columns import INSTANT, column
 from quant.warehouse.contracts.tables import TableContract, contract
 
 GOLDEN: Final = "golden"
 VENDOR: Final = "vendor"
 SYSTEM: Final = "system"
+HISTORY: Final = "history"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
 
 
@@ -23,18 +28,43 @@ class TableRef:
     table: str
     layer: str = GOLDEN
     source: str | None = None
+    past: bool = False
+    """Whether it is the history of that table: the rows that it held before."""
 
     @property
     def contract(self) -> TableContract:
-        return contract(self.table)
+        return history_contract(self.table) if self.past else contract(self.table)
 
     @property
     def relative(self) -> Path:
         parts = (self.layer, self.source, self.table) if self.source else (self.layer, self.table)
-        return Path(*parts)
+        return Path(HISTORY, *parts) if self.past else Path(*parts)
 
     def __str__(self) -> str:
         return self.relative.as_posix()
+
+
+def history_ref(ref: TableRef) -> TableRef:
+    """Where the superseded rows of a table lie."""
+    return replace(ref, past=True)
+
+
+@cache
+def history_contract(table: str) -> TableContract:
+    """The contract of a table's history: its columns, when and with which version they ceased to hold."""
+    known = contract(table)
+    return replace(
+        known,
+        about=f"Rows that {table} held before.",
+        columns=(
+            *known.columns,
+            column("superseded_at", INSTANT, "UTC instant at which another row took its place"),
+            column("last_version", pl.Int64(), "last version of the table that held the row"),
+            column("removed", pl.Boolean(), "no row took its place"),
+        ),
+        key=(*known.key, "last_version"),
+        rules=(),
+    )
 
 
 def table_ref(table: str, layer: str | None = None, source: str | None = None) -> TableRef:

@@ -14,7 +14,7 @@ import polars as pl
 from quant.core.errors import InvariantBroken, UsageError
 from quant.warehouse.files import write_atomic
 from quant.warehouse.lake import delta
-from quant.warehouse.lake.layout import TableRef, table_ref
+from quant.warehouse.lake.layout import TableRef, history_ref, table_ref
 
 if TYPE_CHECKING:
     from quant.warehouse.lake.lake import Lake
@@ -54,9 +54,14 @@ def gc(lake: Lake, *, keep_hours: int = 168, dry_run: bool = False) -> list[str]
         pinned = pins(lake)
         return [
             (ref.relative / name).as_posix()
-            for ref in lake.refs()
+            for ref in [*lake.refs(), *histories(lake)]
             for name in _vacuum(lake, ref, _kept(ref, pinned), keep_hours, dry_run)
         ]
+
+
+def histories(lake: Lake) -> list[TableRef]:
+    """The histories that exist, of golden and vendor tables."""
+    return [past for ref in lake.refs() if delta.open_table(lake.path(past := history_ref(ref))) is not None]
 
 
 def _kept(ref: TableRef, pinned: Mapping[str, Mapping[str, int]]) -> set[int]:
