@@ -213,7 +213,10 @@ def _gaps(
         inside = any(c.start <= wanted.start and c.end >= wanted.end for c in covered)
         return [] if inside else [wanted]
     gaps = missing(wanted, covered, calendar(source.calendar))
-    return [part for gap in gaps for part in by_year(gap)] if provider(source).by_year else gaps
+    if not provider(source).by_year:
+        return gaps
+    dates = calendar(source.calendar)
+    return [part for gap in gaps for part in by_year(gap) if dates.sessions(part.start, part.end)]
 
 
 def _fetch(item: SyncItem, lake: Lake, stamp: datetime) -> _Stored:

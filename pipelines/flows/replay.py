@@ -62,10 +62,10 @@ def replay_run(desk: Workspace, run: str) -> ReplayVerdict:
     written = _written(receipt, recorded)
     differences = [
         *written,
-        *_program(receipt),
-        *_spec(desk, receipt),
+        *program_differences(receipt),
+        *spec_differences(desk, receipt),
         *table_differences,
-        *_code(desk, plan),
+        *code_differences(desk, plan),
         *_control(receipt),
     ]
     chain = _chain(desk, replace(plan, tables=tables), lake)
@@ -137,7 +137,8 @@ def _content(lake: Lake, table: str, version: int) -> str | None:
         return None
 
 
-def _program(receipt: dict[str, Any]) -> list[Difference]:
+def program_differences(receipt: dict[str, Any]) -> list[Difference]:
+    """Another kernel or rulebook."""
     from quant.core.market.rules import rulebook
     from quant.native.kernel import KERNEL_HASH
 
@@ -148,7 +149,7 @@ def _program(receipt: dict[str, Any]) -> list[Difference]:
     return [Difference(part, old[:16], new[:16]) for part, old, new in pairs if old != new]
 
 
-def _spec(desk: Workspace, receipt: dict[str, Any]) -> list[Difference]:
+def spec_differences(desk: Workspace, receipt: dict[str, Any]) -> list[Difference]:
     """Whether the workspace's spec still means the same; a spec that is gone or broken is told too."""
     kind = "backtest" if receipt["mode"] == "backtest" else "deployment"
     try:
@@ -166,7 +167,8 @@ def _control(receipt: dict[str, Any]) -> list[Difference]:
     return [Difference("control inputs", f"{len(given)} instructions", "none")] if given else []
 
 
-def _code(desk: Workspace, plan: BacktestPlan) -> list[Difference]:
+def code_differences(desk: Workspace, plan: BacktestPlan) -> list[Difference]:
+    """Another text of the Python strategy."""
     if plan.code is None:
         return []
     now = strategy_digest(desk.strategies, plan.code.entry)

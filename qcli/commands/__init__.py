@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from quant.qcli.commands import backtest, config, data, deploy, doctor, init, live, run, spec, ui, upgrade
+from quant.qcli.commands import (
+    backtest,
+    config,
+    data,
+    deploy,
+    doctor,
+    init,
+    live,
+    plan,
+    run,
+    spec,
+    ui,
+    upgrade,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -12,6 +25,7 @@ def register(app: typer.Typer) -> None:
     app.command("init")(init.init)
     app.add_typer(data.app, name="data")
     app.add_typer(spec.app, name="spec")
+    app.command("plan")(plan.plan)
     app.command("backtest")(backtest.backtest)
     app.add_typer(run.app, name="run")
     app.command("deploy")(deploy.deploy)

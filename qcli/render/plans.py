@@ -9,6 +9,7 @@ from quant.qcli.screen import console
 if TYPE_CHECKING:
     from rich.tree import Tree
 
+    from quant.pipelines.flows.plan import BlastRadius
     from quant.pipelines.flows.review import Review
     from quant.specs.compile.plan import BacktestPlan
     from quant.specs.explain import Node
@@ -46,4 +47,29 @@ def print_review(review: Review) -> None:
             (c.effect, c.document, c.path, c.old, c.new, ", ".join(review.affected.get(c.document, ())))
             for c in review.changes
         ],
+    )
+
+
+def print_blast_radius(found: BlastRadius) -> None:
+    """Print what is stale, group by group."""
+    from quant.qcli.screen import note, print_table
+
+    if not found.pending:
+        note("nothing is stale")
+        return
+    if found.assets:
+        print_table(
+            ("table", "source", "from", "to", "why", "rows stored", "calls"),
+            [(a.table, a.source, a.start, a.end, a.reason, a.rows, a.calls) for a in found.assets],
+            title="tables",
+        )
+    if found.factors:
+        print_table(("factor", "why"), [(f.factor, f.reason) for f in found.factors], title="factors")
+    for title, entries in (("runs", found.runs), ("deployments", found.deployments)):
+        if entries:
+            rows = [(e.run, e.name, "\n".join(e.reasons)) for e in entries]
+            print_table((title[:-1], "spec", "why"), rows, title=title)
+    note(
+        f"{found.rows:,} stored rows to write again, {found.calls:,} calls; "
+        f"{len(found.factors)} factors, {len(found.runs)} runs, {len(found.deployments)} deployments"
     )
