@@ -11,7 +11,7 @@ from typing import Final, Literal, get_args
 from quant.core.errors import QuantError, UsageError
 from quant.core.venues import MIC_OF_NAME, PRODUCTS, VENUES, Venue, normal_symbol, split_pair
 
-__all__ = ["Code", "CodeStyle", "mint_instrument_id", "parse_code"]
+__all__ = ["Code", "CodeStyle", "currency_of", "mint_instrument_id", "parse_code"]
 
 CodeStyle = Literal[
     "tushare",
@@ -120,7 +120,13 @@ def parse_code(
 
     Raises UsageError: ``code.invalid`` (no such form), ``code.ambiguous``, ``code.unknown`` (bare only).
     """
-    symbol, mic = _split(text, style, venue)
+    try:
+        symbol, mic = _split(text, style, venue)
+    except UsageError:
+        same = {code for code in known or () if isinstance(text, str) and code.symbol == text.strip()}
+        if len(same) == 1:
+            return same.pop()
+        raise
     if mic == "XZCE" and on is not None:
         symbol = _with_decade(symbol, on)
     if mic:
@@ -139,6 +145,26 @@ def parse_code(
             hint="name the exchange",
         )
     raise UsageError("code.unknown", f"{symbol} is none of the {len(known)} known codes", found=text)
+
+
+def currency_of(code: Code) -> str:
+    """The currency of its prices by its exchange: CNY, HKD, USD, of a crypto pair its quote.
+
+    >>> currency_of(Code("BTCUSDT-PERP", "BINANCE"))
+    'USDT'
+    """
+    match VENUES[code.mic].shape:
+        case "us":
+            return "USD"
+        case "hongkong":
+            return "HKD"
+        case "crypto":
+            pair = split_pair(_pair_and_term(code.symbol)[0])
+            return pair[1] if pair else "USDT"
+        case _:
+            shanghai_b = code.mic == "XSHG" and code.symbol.startswith("900")
+            shenzhen_b = code.mic == "XSHE" and code.symbol.startswith(("200", "201"))
+            return "USD" if shanghai_b else "HKD" if shenzhen_b else "CNY"
 
 
 def mint_instrument_id(code: Code, first_session: date) -> int:
@@ -263,9 +289,7 @@ def _styled(code: Code, venue: Venue, style: str) -> str:
 
 def _ccxt(code: Code) -> str:
     """BTC/USDT, BTC/USDT:USDT, BTC/USD:BTC, BTC/USDT:USDT-240927."""
-    name, dash, term = code.symbol.rpartition("-")
-    if not dash or not (term == "PERP" or term.isdigit()):
-        name, term = code.symbol, ""
+    name, term = _pair_and_term(code.symbol)
     pair = split_pair(name)
     if pair is None:
         raise UsageError("code.style", f"the quote currency of {code} is not known", found=str(code))
@@ -274,6 +298,11 @@ def _ccxt(code: Code) -> str:
         return f"{base}/{quote}"
     settles = base if quote == "USD" else quote
     return f"{base}/{quote}:{settles}" + ("" if term == "PERP" else f"-{term}")
+
+
+def _pair_and_term(symbol: str) -> tuple[str, str]:
+    name, dash, term = symbol.rpartition("-")
+    return (name, term) if dash and (term == "PERP" or term.isdigit()) else (symbol, "")
 
 
 def _with_decade(symbol: str, on: date) -> str:

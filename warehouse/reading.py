@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -14,6 +15,7 @@ from quant.core.ids import parse_code
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.normalize.complete import unadjusted
 from quant.warehouse.normalize.events import infer_events
+from quant.warehouse.normalize.identities import FormerCode
 from quant.warehouse.normalize.rows import REJECTED, VendorRows, converted, stack
 from quant.warehouse.payloads import PayloadStore
 from quant.warehouse.sources.port import Payload, Source
@@ -45,7 +47,7 @@ def read_vendor(item: SyncItem, source: Source, store: PayloadStore) -> Read:
     return _read(item, source, store, wanted, item.source.dataset(wanted))
 
 
-def read_former_codes(item: SyncItem, source: Source, store: PayloadStore) -> dict[str, list[str]]:
+def read_former_codes(item: SyncItem, source: Source, store: PayloadStore) -> dict[str, list[FormerCode]]:
     """The earlier codes of each code, oldest first, from the source's dated attributes."""
     name = "instrument_attributes"
     if item.table.dataset != "instruments" or not item.source.offers(name):
@@ -54,10 +56,13 @@ def read_former_codes(item: SyncItem, source: Source, store: PayloadStore) -> di
     if not {"code", "attribute", "value", "from_session"} <= set(rows.columns):
         return {}
     codes = rows.filter(pl.col("attribute") == "code").sort("from_session")
-    former: dict[str, list[str]] = {}
-    for code, value in codes.select("code", "value").iter_rows():
+    if "to_session" not in codes.columns:
+        codes = codes.with_columns(to_session=pl.lit(None, pl.Date))
+    former: dict[str, list[FormerCode]] = {}
+    for code, value, last in codes.select("code", "value", "to_session").iter_rows():
         if code is not None and value is not None and value != code:
-            former.setdefault(code, []).append(str(parse_code(value)))
+            until = last + timedelta(days=1) if last else None
+            former.setdefault(code, []).append(FormerCode(str(parse_code(value)), until))
     return former
 
 

@@ -16,10 +16,11 @@ from quant.warehouse.contracts.columns import (
 TABLES: Final = (
     TableContract(
         "identities",
-        "Instrument ids as minted: one row per code, never changed.",
+        "Instrument ids as minted: one row per code and holder; an id is never changed.",
         (
-            column("code", pl.String(), "exchange code at the time of minting"),
-            column("first_session", pl.Date(), "the date it was minted with"),
+            column("code", pl.String(), "exchange code"),
+            column("first_session", pl.Date(), "first session of the instrument, 1900-01-01 = unknown"),
+            column("until", pl.Date(), "first date the code was no longer its; null = none", nullable=True),
             ID,
             column("recorded_at", INSTANT, "UTC instant of minting"),
         ),

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from quant.warehouse.normalize.context import Context
 from quant.warehouse.normalize.events import infer_events
-from quant.warehouse.normalize.identities import Identities
+from quant.warehouse.normalize.identities import FormerCode, Identities
 from quant.warehouse.normalize.rows import Normalized, VendorRows, normalize, stack
 
-__all__ = ["Context", "Identities", "Normalized", "VendorRows", "infer_events", "normalize", "stack"]
+__all__ = [
+    "Context",
+    "FormerCode",
+    "Identities",
+    "Normalized",
+    "VendorRows",
+    "infer_events",
+    "normalize",
+    "stack",
+]

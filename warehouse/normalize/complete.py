@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import polars as pl
 
 from quant.core.errors import SpecError
-from quant.core.ids import parse_code
+from quant.core.ids import currency_of, parse_code
 from quant.core.market.instrument import Board
 from quant.core.market.rules import RuleMissing, rulebook
-from quant.warehouse.normalize.context import Context, mark
+from quant.warehouse.normalize.context import RULE, Context, mark
 from quant.warehouse.normalize.fields import from_units
+from quant.warehouse.normalize.identities import UNKNOWN_LISTING
 from quant.warehouse.normalize.instants import INSTANT, announced_instant, known_at, session_instants
 from quant.warehouse.normalize.limits import with_computed_limits
 from quant.warehouse.sources.settings import DatasetSettings
 
 Facts = dict[str, str]
 Completion = Callable[[pl.DataFrame, DatasetSettings, Context], tuple[pl.DataFrame, Facts]]
-_UNKNOWN_LISTING: Final = date(1900, 1, 1)
+DAY: Final = timedelta(days=1)
 _PRICES: Final = ("open", "high", "low", "close", "pre_close")
 
 
@@ -38,18 +39,19 @@ def complete_instruments(
         _with_columns(work, {"name": pl.String(), "list_date": pl.Date(), "delist_date": pl.Date()})
     )
     work = _first_of_each(work, dataset, "code")
-    found = [
-        _identity(code, listed, context) for code, listed in work.select("code", "list_date").iter_rows()
-    ]
+    dates = work.select("code", "list_date", "delist_date").iter_rows()
+    found = [_identity(code, listed, gone, context) for code, listed, gone in dates]
     own = pl.DataFrame(
-        found, orient="row", schema={"instrument_id": pl.Int64, "mic_": pl.String, "board_": pl.String}
+        found,
+        orient="row",
+        schema={"instrument_id": pl.Int64, "mic_": pl.String, "board_": pl.String, "currency_": pl.String},
     )
-    work = pl.concat([work, own], how="horizontal")
+    work = _one_row_each(pl.concat([work, own], how="horizontal"), context)
     work = _with_columns(work, {"mic": pl.String(), "board": pl.String(), "currency": pl.String()})
     work = work.with_columns(
         mic=pl.col("mic").fill_null(pl.col("mic_")),
         board=pl.col("board").fill_null(pl.col("board_")),
-        currency=pl.col("currency").fill_null("CNY"),
+        currency=pl.col("currency").fill_null(pl.col("currency_")),
     )
     boards = [board.name for board in Board]
     work = mark(
@@ -63,7 +65,7 @@ def complete_instruments(
 def complete_attributes(
     work: pl.DataFrame, _dataset: DatasetSettings, context: Context
 ) -> tuple[pl.DataFrame, Facts]:
-    work = _with_ids(work, context)
+    work = with_ids(work, context, "from_session")
     return _known_by_date(work, "from_session", context), {}
 
 
@@ -71,7 +73,8 @@ def complete_bars(
     work: pl.DataFrame, dataset: DatasetSettings, context: Context
 ) -> tuple[pl.DataFrame, Facts]:
     """Raw prices, instants, and limits of the rulebook where the source has none."""
-    work = _with_ids(_first_of_each(unadjusted(work, dataset), dataset, "code", "session"), context)
+    work = _first_of_each(unadjusted(work, dataset), dataset, "code", "session")
+    work = with_ids(work, context, "session")
     flags = dict.fromkeys(("suspended", "st", "delisting", "no_limit"), pl.Boolean())
     prices = dict.fromkeys(("pre_close", "limit_up", "limit_down"), pl.Decimal(18, 4))
     facts: Facts = {}
@@ -101,7 +104,7 @@ def complete_bars(
 def complete_factors(
     work: pl.DataFrame, dataset: DatasetSettings, context: Context
 ) -> tuple[pl.DataFrame, Facts]:
-    work = _with_ids(_first_of_each(work, dataset, "code", "session"), context)
+    work = with_ids(_first_of_each(work, dataset, "code", "session"), context, "session")
     work = _with_columns(work, {"inferred": pl.Boolean()}).with_columns(
         pl.col("inferred").fill_null(value=False)
     )
@@ -113,7 +116,7 @@ def complete_actions(
     work: pl.DataFrame, dataset: DatasetSettings, context: Context
 ) -> tuple[pl.DataFrame, Facts]:
     """Without an announcement date an action counts as known on the morning of its ex-date."""
-    work = _with_ids(_first_of_each(work, dataset, "code", "ex_session"), context)
+    work = with_ids(_first_of_each(work, dataset, "code", "ex_session"), context, "ex_session")
     zero = {"cash_per_share": pl.Decimal(18, 6), "bonus_ratio": pl.Decimal(18, 8)}
     more = {"kind": pl.String(), "inferred": pl.Boolean(), "announced": pl.Date()}
     work = _with_columns(work, {**zero, **more})
@@ -171,17 +174,27 @@ def unadjusted(work: pl.DataFrame, dataset: DatasetSettings) -> pl.DataFrame:
 
 
 def _identity(
-    code: str | None, listed: date | None, context: Context
-) -> tuple[int | None, str | None, str | None]:
+    code: str | None, listed: date | None, delisted: date | None, context: Context
+) -> tuple[int | None, str | None, str | None, str | None]:
     if code is None:
-        return None, None, None
+        return None, None, None, None
     parsed = parse_code(code)
-    instrument = context.identities.mint(code, listed or _UNKNOWN_LISTING, context.former.get(code, ()))
+    former = context.former.get(code, ())
+    instrument = context.identities.mint(code, listed or UNKNOWN_LISTING, former, delisted)
+    on = max(listed or context.end, context.end)
     try:
-        board = rulebook().board(parsed, max(listed or context.end, context.end))
+        board = rulebook().board(parsed, min(on, delisted - DAY) if delisted else on)
     except RuleMissing:
-        return instrument, parsed.mic, Board.UNKNOWN.name
-    return instrument, parsed.mic, board.name
+        return instrument, parsed.mic, Board.UNKNOWN.name, currency_of(parsed)
+    return instrument, parsed.mic, board.name, currency_of(parsed)
+
+
+def _one_row_each(work: pl.DataFrame, context: Context) -> pl.DataFrame:
+    """Rows under the former codes of an instrument that also has a row under its last one say nothing new."""
+    last = context.identities.codes(work["instrument_id"])
+    newest = pl.col("code") == last
+    has_newest = newest.any().over("instrument_id")
+    return work.filter(newest | ~has_newest | pl.col("instrument_id").is_null() | pl.col(RULE).is_not_null())
 
 
 def _derived_facts(work: pl.DataFrame) -> Facts:
@@ -200,12 +213,24 @@ def _with_code(work: pl.DataFrame) -> pl.DataFrame:
     return mark(work, pl.col("code").is_null(), "code.null", "code must be given")
 
 
-def _with_ids(work: pl.DataFrame, context: Context) -> pl.DataFrame:
-    """Join ids by code; a code that no instruments row introduced cannot be stored."""
+def with_ids(work: pl.DataFrame, context: Context, when: str = "") -> pl.DataFrame:
+    """Join ids by code and by the date column ``when``, if any: a reused code means who held it then.
+
+    A code that no instruments row introduced, or that nobody held on the date, cannot be stored.
+    """
     work = _with_code(work)
-    ids = context.identities.lookup(work["code"])
+    dated = when in work.columns and work[when].dtype == pl.Date
+    ids = context.identities.lookup(work["code"], work[when] if dated else None)
+    work = work.with_columns(ids)
     unknown = pl.col("instrument_id").is_null()
-    return mark(work.with_columns(ids), unknown, "code.unknown", "the instruments table has no such code")
+    held = pl.Series(context.identities.reused()["code"].unique())
+    work = mark(
+        work,
+        unknown & pl.col("code").is_in(held.implode()),
+        "code.not_held",
+        "no instrument held this code on this date",
+    )
+    return mark(work, unknown, "code.unknown", "the instruments table has no such code")
 
 
 def _first_of_each(work: pl.DataFrame, dataset: DatasetSettings, *key: str) -> pl.DataFrame:

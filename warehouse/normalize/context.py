@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from quant.core.market.calendar import Calendar, calendar
-from quant.warehouse.normalize.identities import Identities
+from quant.warehouse.normalize.identities import FormerCode, Identities
 from quant.warehouse.sources.settings import SourceSettings
 
 ROW: Final = "row"
@@ -29,7 +29,7 @@ class Context:
     master: pl.DataFrame
     recorded_at: datetime
     end: date
-    former: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    former: Mapping[str, Sequence[str | FormerCode]] = field(default_factory=dict)
 
     @property
     def calendar(self) -> Calendar:
