@@ -87,6 +87,7 @@ def append(path: Path, rows: pl.DataFrame, note: dict[str, str]) -> None:
             str(path),
             _arrow(rows),
             mode="append",
+            schema_mode="merge",  # a table written by an earlier contract gets the new columns
             writer_properties=_WRITER,
             commit_properties=CommitProperties(custom_metadata=note),
         )
@@ -100,6 +101,7 @@ def overwrite(path: Path, rows: pl.DataFrame, predicate: str | None, note: dict[
             str(path),
             _arrow(rows),
             mode="overwrite",
+            schema_mode="merge",
             predicate=predicate,
             writer_properties=_WRITER,
             commit_properties=CommitProperties(custom_metadata=note),

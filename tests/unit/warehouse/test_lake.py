@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import polars as pl
@@ -179,3 +179,20 @@ def test_a_log_of_many_small_writes_is_compacted_on_the_way(lake: Lake) -> None:
     assert sorted(lake.read("identities")["instrument_id"].to_list()) == list(range(1, CROWD + 6))
     files = set((lake.root / "system" / "identities").rglob("*.parquet"))
     assert len(files - {lake.root / name for name in lake.gc(keep_hours=0)}) < CROWD
+
+
+def test_a_table_of_an_earlier_contract_gets_the_columns_it_lacks(lake: Lake) -> None:
+    from deltalake import write_deltalake
+
+    ref = table_ref("identities")
+    old = pl.DataFrame(
+        {"code": ["600000.SH"], "first_session": [date(1999, 11, 10)], "instrument_id": [7],
+         "recorded_at": [datetime(2026, 1, 1, tzinfo=UTC)]},
+        schema_overrides={"recorded_at": pl.Datetime("us", "UTC")},
+    )  # fmt: skip
+    write_deltalake(str(lake.path(ref)), old.to_arrow(compat_level=pl.CompatLevel.oldest()))
+    assert lake.read("identities")["until"].to_list() == [None]
+    more = lake.read("identities").with_columns(code=pl.lit("600001.SH"), until=pl.lit(date(2009, 12, 29)))
+    lake.merge(ref, more)
+    assert lake.read("identities").sort("code").select("code", "until").rows() == [
+        ("600000.SH", None), ("600001.SH", date(2009, 12, 29))]  # fmt: skip
