@@ -26,10 +26,25 @@ _BONUS_FROM: Final = Decimal("1.10")
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """What a share receives: pre-tax yuan in cash, and new shares (bonus and converted together)."""
+    """What a share receives: pre-tax yuan in cash, new shares for nothing (bonus and converted together), and
+    the right to buy ``rights_ratio`` shares at ``rights_price``.
+    """
 
     cash_per_share: Decimal
     bonus_ratio: Decimal
+    rights_ratio: Decimal = _ZERO
+    rights_price: Decimal = _ZERO
+
+    def reference(self, prev_close: Decimal, tick: Decimal = CENT) -> Decimal:
+        """The reference price of the ex-date; see ``ex_reference_price``."""
+        return ex_reference_price(
+            prev_close,
+            cash=self.cash_per_share,
+            bonus=self.bonus_ratio,
+            rights=self.rights_ratio,
+            rights_price=self.rights_price,
+            tick=tick,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Distributions by ex-date."""
+"""Distributions and rights issues by ex-date."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from quant.warehouse.contracts.columns import (
 TABLES: Final = (
     TableContract(
         "corporate_actions",
-        "Distributions by ex-date.",
+        "Distributions and rights issues by ex-date.",
         (
             ID,
             column("ex_session", pl.Date(), "first session without the entitlement"),
@@ -42,9 +42,46 @@ TABLES: Final = (
                 high=100_000,
             ),
             column(
-                "bonus_ratio", RATIO, "new shares per share held", available="announcement", low=0, high=1000
+                "bonus_ratio",
+                RATIO,
+                "new shares per share held for nothing: bonus (送股) and converted (转增) together",
+                available="announcement",
+                low=0,
+                high=1000,
             ),
-            column("kind", pl.String(), "what it is", values=("cash", "bonus", "mixed", "inferred", "none")),
+            column(
+                "conversion_ratio",
+                RATIO,
+                "of these, converted from reserves, which are not taxed; null = unknown",
+                nullable=True,
+                available="announcement",
+                low=0,
+                high=1000,
+            ),
+            column(
+                "rights_ratio",
+                RATIO,
+                "shares offered per share held (配股), as subscribed; null = none",
+                nullable=True,
+                available="announcement",
+                low=0,
+                high=100,
+            ),
+            column(
+                "rights_price",
+                CASH,
+                "yuan per share offered; null = none",
+                nullable=True,
+                available="announcement",
+                low=0,
+                high=100_000,
+            ),
+            column(
+                "kind",
+                pl.String(),
+                "what it is",
+                values=("cash", "bonus", "conversion", "rights", "mixed", "inferred", "none"),
+            ),
             column("inferred", pl.Boolean(), "derived by us from a factor jump"),
             *provenance(),
         ),
@@ -53,8 +90,20 @@ TABLES: Final = (
         rules=(
             RowRule(
                 "action.empty",
-                "an action must pay cash or shares",
-                (pl.col("cash_per_share") > 0) | (pl.col("bonus_ratio") > 0),
+                "an action must pay cash or shares, or offer some",
+                (pl.col("cash_per_share") > 0)
+                | (pl.col("bonus_ratio") > 0)
+                | (pl.col("rights_ratio").fill_null(0) > 0),
+            ),
+            RowRule(
+                "rights.price",
+                "shares that are offered must have a price",
+                (pl.col("rights_ratio").fill_null(0) == 0) | (pl.col("rights_price").fill_null(0) > 0),
+            ),
+            RowRule(
+                "conversion.share",
+                "converted shares are part of the new shares",
+                pl.col("conversion_ratio") <= pl.col("bonus_ratio"),
             ),
             RowRule(
                 "dates.order",

@@ -12,6 +12,7 @@ from quant.core.errors import SpecError
 from quant.core.ids import currency_of, parse_code
 from quant.core.market.instrument import Board
 from quant.core.market.rules import RuleMissing, rulebook
+from quant.warehouse.contracts.tables import RATIO
 from quant.warehouse.normalize.context import RULE, Context, mark
 from quant.warehouse.normalize.fields import from_units
 from quant.warehouse.normalize.identities import UNKNOWN_LISTING
@@ -115,24 +116,49 @@ def complete_factors(
 def complete_actions(
     work: pl.DataFrame, dataset: DatasetSettings, context: Context
 ) -> tuple[pl.DataFrame, Facts]:
-    """Without an announcement date an action counts as known on the morning of its ex-date."""
-    work = with_ids(_first_of_each(work, dataset, "code", "ex_session"), context, "ex_session")
-    zero = {"cash_per_share": pl.Decimal(18, 6), "bonus_ratio": pl.Decimal(18, 8)}
+    """Without an announcement date an action counts as known on the morning of its ex-date.
+
+    Of a vendor that tells bonus from converted shares (``bonus_only_ratio``, ``conversion_ratio``) the sum is
+    what a holder receives.
+    """
+    work = _first_of_each(work, dataset, "code", "ex_session")
+    work = with_ids(work, context, "ex_session")
+    wanted = {"cash_per_share": pl.Decimal(18, 6), "rights_price": pl.Decimal(18, 6)}
+    wanted |= dict.fromkeys(("bonus_ratio", "conversion_ratio", "rights_ratio", "bonus_only_ratio"), RATIO)
     more = {"kind": pl.String(), "inferred": pl.Boolean(), "announced": pl.Date()}
-    work = _with_columns(work, {**zero, **more})
-    work = work.with_columns(pl.col(*zero).fill_null(0), pl.col("inferred").fill_null(value=False))
-    cash, bonus = pl.col("cash_per_share") > 0, pl.col("bonus_ratio") > 0
-    kind = (
-        pl.when(cash & bonus)
-        .then(pl.lit("mixed"))
-        .when(bonus)
-        .then(pl.lit("bonus"))
-        .otherwise(pl.lit("cash"))
+    work = _with_columns(work, {**wanted, **more})
+    parts = pl.col("bonus_only_ratio").fill_null(0) + pl.col("conversion_ratio").fill_null(0)
+    work = work.with_columns(
+        pl.col("bonus_ratio").fill_null(parts.cast(RATIO)),
+        pl.col("cash_per_share").fill_null(0),
+        pl.col("inferred").fill_null(value=False),
+        rights_ratio=_positive("rights_ratio"),
+        rights_price=_positive("rights_price"),
     )
-    work = work.with_columns(kind=pl.col("kind").fill_null(kind))
+    work = work.with_columns(kind=pl.col("kind").fill_null(_kind()))
     work = _with_instants(work, "ex_session", context)
     known = pl.coalesce(announced_instant("announced", context.source.calendar), pl.col("preopen_at"))
     return _known(work, known), {}
+
+
+def _positive(name: str) -> pl.Expr:
+    return pl.when(pl.col(name) != 0).then(pl.col(name))
+
+
+def _kind() -> pl.Expr:
+    """cash, bonus, conversion or rights; mixed when more than one."""
+    converted = pl.col("conversion_ratio").fill_null(0)
+    parts = {
+        "cash": pl.col("cash_per_share") > 0,
+        "bonus": pl.col("bonus_ratio") > converted,
+        "conversion": converted > 0,
+        "rights": pl.col("rights_ratio").fill_null(0) > 0,
+    }
+    kind = pl.lit("cash")
+    for name, there in parts.items():
+        kind = pl.when(there).then(pl.lit(name)).otherwise(kind)
+    several = pl.sum_horizontal(there.cast(pl.UInt8) for there in parts.values()) > 1
+    return pl.when(several).then(pl.lit("mixed")).otherwise(kind)
 
 
 COMPLETE: Final[Mapping[str, Completion]] = {

@@ -9,10 +9,17 @@ from typing import Final
 import polars as pl
 
 from quant.core.errors import SpecError
-from quant.warehouse.contracts.tables import INSTANT, TableContract, contract
-from quant.warehouse.normalize.complete import COMPLETE
+from quant.warehouse.contracts.tables import INSTANT, RATIO, TableContract, contract
+from quant.warehouse.normalize.complete import COMPLETE, Completion
 from quant.warehouse.normalize.context import REASON, ROW, RULE, Context, mark
 from quant.warehouse.normalize.fields import convert
+from quant.warehouse.normalize.fundamentals import (
+    WIDE_TYPES,
+    complete_daily_basics,
+    complete_fundamentals,
+    refuse_unknown_items,
+)
+from quant.warehouse.normalize.indices import complete_index_members, complete_index_weights
 from quant.warehouse.sources.settings import DatasetSettings, FieldSettings
 
 REJECTED: Final = pl.Schema({
@@ -21,7 +28,22 @@ REJECTED: Final = pl.Schema({
 })  # fmt: skip
 """Columns of rows that were set aside, before they are given their table, source and interval."""
 
-_EXTRA = {"code": pl.String(), "factor": pl.Float64(), "announced": pl.Date()}
+_EXTRA = {
+    "code": pl.String(),
+    "factor": pl.Float64(),
+    "announced": pl.Date(),
+    "bonus_only_ratio": RATIO,
+}
+"""What vendors give that is not stored, but that what is stored is made of."""
+_COMPLETE: Final[dict[str, Completion]] = {
+    **COMPLETE,
+    "daily_basics": complete_daily_basics,
+    "fundamentals": complete_fundamentals,
+    "index_members": complete_index_members,
+    "index_weights": complete_index_weights,
+}
+_ANY_DAY: Final = ("calendar", "fundamentals")
+"""Tables whose dates need not be sessions: companies announce on Saturdays too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +76,8 @@ def normalize(table: str, vendor: VendorRows, context: Context) -> Normalized:
     """Canonical rows of a dataset. Raises SpecError when a declared column is missing."""
     target = contract(table)
     work = converted(target, vendor)
-    work, facts = COMPLETE[table](work, vendor.dataset, context)
-    if target.time is not None and table != "calendar":
+    work, facts = _COMPLETE[table](work, vendor.dataset, context)
+    if target.time is not None and table not in _ANY_DAY:
         work = _closed(work, target.time, context)
     rejected = work.filter(pl.col(RULE).is_not_null())
     rows = work.filter(pl.col(RULE).is_null())
@@ -93,18 +115,30 @@ def as_rejected(broken: pl.DataFrame, target: TableContract, vendor: VendorRows)
 def converted(target: TableContract, vendor: VendorRows) -> pl.DataFrame:
     """Our columns as far as the vendor gives them, with rule and reason of rows that cannot be read."""
     types = {**target.schema, **_EXTRA}
+    if target.name == "fundamentals":
+        types |= WIDE_TYPES
+        refuse_unknown_items(vendor.dataset, tuple(types))
     frame = vendor.frame
     columns: list[pl.Series] = []
     rule = pl.Series(RULE, [None] * frame.height, dtype=pl.String)
     for wanted in _fields(vendor, types):
         converted = convert(frame[wanted.column], wanted, types[wanted.name])
-        columns.append(converted.values)
+        _add(columns, converted.values)
         if converted.unreadable.any():
             marked = converted.unreadable & rule.is_null()
             rule = rule.set(marked, f"{wanted.name}.unreadable")
     work = pl.DataFrame([frame[ROW], frame["payload"], *columns, rule])
     reason = pl.when(pl.col(RULE).is_not_null()).then(pl.lit("a value is given but cannot be read"))
     return work.with_columns(reason.cast(pl.String).alias(REASON))
+
+
+def _add(columns: list[pl.Series], values: pl.Series) -> None:
+    """Of two vendor columns that are one of ours the first that is given counts."""
+    for place, known in enumerate(columns):
+        if known.name == values.name:
+            columns[place] = known.zip_with(known.is_not_null(), values)
+            return
+    columns.append(values)
 
 
 def _fields(vendor: VendorRows, types: dict[str, pl.DataType]) -> list[FieldSettings]:
