@@ -10,16 +10,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from quant.core.errors import SpecError, SpecErrors, UsageError
+from quant.core.ids import parse_code
 from quant.core.time import parse_date
 from quant.specs.registry import load_workspace
 from quant.specs.resolution import resolve_data
-from quant.specs.schema import FilesSource, ProjectSpec, SimulatedSource, SourceSpec, TableSpec
+from quant.specs.schema import (
+    FilesSource,
+    ProjectSpec,
+    SimulatedSource,
+    SourceSpec,
+    TableSpec,
+    VendorSource,
+)
 from quant.specs.validate import validate
-from quant.warehouse.sources.settings import DatasetSettings, FieldSettings, SourceSettings, TableSettings
+from quant.warehouse.sources.settings import (
+    DatasetSettings,
+    FieldSettings,
+    LimitSettings,
+    PartSettings,
+    SourceSettings,
+    TableSettings,
+)
 
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
-    from quant.specs.schema.files import FileDataset
+    from quant.specs.schema.files import FileDataset, FileField
+    from quant.specs.schema.vendors import VendorDataset, VendorPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +111,8 @@ def source_settings(spec: SourceSpec, root: Path) -> SourceSettings:
         return replace(plain, root=folder, infer_events=spec.infer_events, datasets=datasets)
     if isinstance(spec, SimulatedSource):
         return replace(plain, params=spec.as_params())
+    if isinstance(spec, VendorSource):
+        return vendor_settings(spec, plain)
     return plain
 
 
@@ -118,8 +136,58 @@ def _provider(spec: SourceSpec) -> str:
     return str(getattr(spec, "provider"))  # noqa: B009  every concrete kind declares it
 
 
-def _dataset(name: str, spec: FileDataset) -> DatasetSettings:
-    fields = tuple(
+def vendor_settings(spec: VendorSource, plain: SourceSettings) -> SourceSettings:
+    """A vendor's source: limits, codes, where it is, and its datasets."""
+    limits = spec.limits
+    return replace(
+        plain,
+        secret=spec.secret,
+        codes=tuple(sorted({str(parse_code(code)) for code in spec.codes or ()})),
+        options=spec.options.model_dump(exclude_none=True),
+        infer_events=spec.infer_events,
+        on_new_column=spec.on_new_column,
+        datasets={n: _vendor_dataset(n, d) for n, d in spec.datasets.items()},
+        limits=LimitSettings(
+            per_minute=limits.per_minute,
+            per_day=limits.per_day,
+            max_rows=limits.max_rows,
+            on_full_page=limits.on_full_page,
+            timeout_s=float(limits.timeout),
+            attempts=limits.attempts,
+            parallel=limits.parallel,
+            pause_s=float(limits.pause),
+        ),
+    )
+
+
+def _vendor_dataset(name: str, spec: VendorDataset) -> DatasetSettings:
+    return DatasetSettings(
+        dataset=name,
+        endpoint=spec.endpoint,
+        fields=_fields(spec.fields),
+        params=spec.params,
+        adjustment=spec.adjustment,
+        known_at=spec.known_at,
+        distinct=spec.distinct,
+        parts=tuple(_part(each) for each in spec.with_),
+        max_rows=spec.max_rows,
+        empty_allowed=spec.empty == "allow",
+    )
+
+
+def _part(spec: VendorPart) -> PartSettings:
+    return PartSettings(
+        endpoint=spec.endpoint,
+        fields=_fields(spec.fields),
+        on=tuple(spec.on),
+        how=spec.how,
+        params=spec.params,
+        max_rows=spec.max_rows,
+    )
+
+
+def _fields(spec: Mapping[str, FileField]) -> tuple[FieldSettings, ...]:
+    return tuple(
         FieldSettings(
             column=column,
             name=f.as_,
@@ -129,12 +197,15 @@ def _dataset(name: str, spec: FileDataset) -> DatasetSettings:
             style=f.style,
             sentinels=tuple(f.sentinels),
         )
-        for column, f in spec.fields.items()
+        for column, f in spec.items()
     )
+
+
+def _dataset(name: str, spec: FileDataset) -> DatasetSettings:
     return DatasetSettings(
         dataset=name,
         endpoint=spec.files,
-        fields=fields,
+        fields=_fields(spec.fields),
         format=spec.format,
         encoding=spec.encoding,
         delimiter=spec.delimiter,

@@ -18,6 +18,7 @@ from quant.warehouse.normalize.events import infer_events
 from quant.warehouse.normalize.identities import FormerCode
 from quant.warehouse.normalize.rows import REJECTED, VendorRows, converted, stack
 from quant.warehouse.payloads import PayloadStore
+from quant.warehouse.sources.parts import joined, joined_settings
 from quant.warehouse.sources.port import Payload, Source
 from quant.warehouse.sources.settings import DatasetSettings, SourceSettings
 
@@ -67,15 +68,20 @@ def read_former_codes(item: SyncItem, source: Source, store: PayloadStore) -> di
 
 
 def _read(item: SyncItem, source: Source, store: PayloadStore, name: str, dataset: DatasetSettings) -> Read:
-    frames: list[tuple[str, pl.DataFrame]] = []
+    frames: list[tuple[str, str, pl.DataFrame]] = []
     unreadable: list[tuple[Payload, CheckFailed]] = []
     for payload in source.fetch(name, item.start, item.end):
         store.put(item.source.name, payload)
         try:
-            frames.append((payload.digest, source.parse(payload)))
+            frames.append((str(payload.request.get("endpoint", "")), payload.digest, source.parse(payload)))
         except CheckFailed as failure:
             unreadable.append((payload, failure))
-    return Read(stack(frames, dataset), len(frames) + len(unreadable), _set_aside(unreadable))
+    calls = len(frames) + len(unreadable)
+    if dataset.parts:
+        rows = stack(joined(frames, dataset), joined_settings(dataset))
+    else:
+        rows = stack(((digest, frame) for _, digest, frame in frames), dataset)
+    return Read(rows, calls, _set_aside(unreadable))
 
 
 def _set_aside(unreadable: list[tuple[Payload, CheckFailed]]) -> pl.DataFrame:

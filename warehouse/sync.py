@@ -27,8 +27,10 @@ from quant.warehouse.normalize.rows import as_rejected, normalize
 from quant.warehouse.payloads import PayloadStore
 from quant.warehouse.reading import read_former_codes, read_vendor
 from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE
+from quant.warehouse.sources.received import finish
 from quant.warehouse.sources.registry import open_source, provider, revision
 from quant.warehouse.sources.settings import SourceSettings, TableSettings
+from quant.warehouse.sources.world import world_of
 
 NORMALIZE_FORMAT: Final = 1
 """Raised when normalisation changes its meaning: stored intervals are then fetched again."""
@@ -222,7 +224,8 @@ def _gaps(
 def _fetch(item: SyncItem, lake: Lake, stamp: datetime) -> _Stored:
     from quant.warehouse.contracts.check import check
 
-    dataset, source = item.table.dataset, open_source(item.source)
+    dataset, world = item.table.dataset, world_of(item.source, lake)
+    source = open_source(item.source, world, lake=lake.root, table=dataset)
     target, store = contract(dataset), PayloadStore(lake.root)
     identities = Identities(lake)
     former = read_former_codes(item, source, store)
@@ -331,3 +334,5 @@ def _log(
     }
     ref = table_ref("sync_log")
     lake.append(ref, pl.DataFrame([row], schema=ref.contract.schema))
+    if item.fetch:
+        finish(lake.root, item.source.name, item.table.dataset)

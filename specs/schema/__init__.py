@@ -8,6 +8,7 @@ from quant.specs.schema.research import FactorSpec, StrategySpec, UniverseSpec
 from quant.specs.schema.select import FieldInfo, fields_at, model_for, models
 from quant.specs.schema.tables import TableSpec
 from quant.specs.schema.trading import BacktestSpec, CostSpec, DeploymentSpec, RiskSpec
+from quant.specs.schema.vendors import VendorSource
 
 __all__ = [
     "BacktestSpec",
@@ -24,6 +25,7 @@ __all__ = [
     "StrategySpec",
     "TableSpec",
     "UniverseSpec",
+    "VendorSource",
     "fields_at",
     "model_for",
     "models",

@@ -22,8 +22,23 @@ from quant.specs.schema.project import ProjectSpec
 from quant.specs.schema.research import FactorSpec, StrategySpec, UniverseSpec
 from quant.specs.schema.tables import TableSpec
 from quant.specs.schema.trading import BacktestSpec, CostSpec, DeploymentSpec, RiskSpec
+from quant.specs.schema.vendors import (
+    AkshareSource,
+    BaostockSource,
+    CcxtSource,
+    JoinQuantSource,
+    TushareSource,
+)
 
-PROVIDERS: Mapping[str, type[Header]] = {"simulated": SimulatedSource, "files": FilesSource}
+PROVIDERS: Mapping[str, type[Header]] = {
+    "simulated": SimulatedSource,
+    "files": FilesSource,
+    "tushare": TushareSource,
+    "jqdatasdk": JoinQuantSource,
+    "baostock": BaostockSource,
+    "akshare": AkshareSource,
+    "ccxt": CcxtSource,
+}
 _MODELS: Mapping[str, type[Header]] = {
     "project": ProjectSpec,
     "table": TableSpec,

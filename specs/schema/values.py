@@ -29,7 +29,10 @@ _UNITS = {
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.]{0,19}")
 _ENTRY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*")
-_SECRET = re.compile(r"(keyring|env)://[A-Za-z0-9_./-]+")
+_SECRET = re.compile(
+    r"(?:keyring:(?://)?[A-Za-z0-9_.-]+/[A-Za-z0-9_./-]+|env:(?://)?[A-Za-z_][A-Za-z0-9_]*"
+    r"|file:(?://)?[A-Za-z0-9][A-Za-z0-9_.-]*)"
+)
 _CRON_PART = re.compile(r"[0-9*,/-]+")
 
 
@@ -234,6 +237,18 @@ Tolerance = Annotated[
 Number = Annotated[Decimal, _bounded(("%", "bp"), None, None, "a number"), _EXACT, _number_schema("a number")]
 Top = Annotated[int, _count(1, 5_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 5000})]
 Count = Annotated[int, _count(1, 1_024), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1024})]
+Calls = Annotated[
+    int, _count(1, 100_000_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100_000_000})
+]
+Attempts = Annotated[int, _count(1, 20), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20})]
+Threads = Annotated[int, _count(1, 32), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 32})]
+Port = Annotated[int, _count(1, 65_535), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
+Seconds = Annotated[
+    Decimal,
+    _bounded((), "0", "3600", "seconds above 0 and up to 3600", above=True),
+    _EXACT,
+    _number_schema("seconds above 0 and up to 3600"),
+]
 Ticks = Annotated[int, _count(0, 1_000), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 1000})]
 Shares = Annotated[int, _count(1, 10**12), WithJsonSchema({"type": "integer", "minimum": 1})]
 Seed = Annotated[int, _count(0, 2**63 - 1), WithJsonSchema({"type": "integer", "minimum": 0})]
@@ -268,7 +283,9 @@ Cron = Annotated[str, BeforeValidator(_cron), _schema()]
 Secret = Annotated[
     str,
     _matching(
-        _SECRET, "a secret must be a reference, never the value", "keyring://service/name or env://NAME"
+        _SECRET,
+        "a secret must be a reference, never the value",
+        "keyring://service/name, env://NAME or file://name",
     ),
     _schema(pattern=f"^{_SECRET.pattern}$"),
 ]

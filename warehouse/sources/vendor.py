@@ -25,7 +25,8 @@ invalid: the vendor's answer or our question makes no sense, never again."""
 @dataclass(frozen=True, slots=True)
 class Call:
     """One question to a vendor. ``params`` are plain text, numbers and lists: never a secret, never "today".
-    ``rows`` is a guess of the answer's size for plans, 0 = unknown.
+    ``rows`` is about how many rows must come, 0 = unknown or perhaps none: an answer without rows, or with
+    far fewer, is doubted and asked for again.
     """
 
     endpoint: str
@@ -82,7 +83,9 @@ class VendorAdapter(Protocol):
         ...
 
     def split(self, call: Call) -> Sequence[Call]:
-        """Smaller calls that together are ``call``, when its page was full; () when it cannot be split."""
+        """Smaller calls that together are ``call``, when its page was full; () when it cannot be split. The
+        first may be ``call`` itself: its page is then kept, and the others bring what comes after it.
+        """
         ...
 
     def parse(self, payload: Payload) -> pl.DataFrame:
@@ -92,7 +95,7 @@ class VendorAdapter(Protocol):
         ...
 
     def close(self) -> None:
-        """End connections and helper processes."""
+        """End connections and helper processes; a later ``ask`` opens them again."""
         ...
 
 
