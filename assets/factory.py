@@ -1,6 +1,7 @@
 """Declared tables as assets: one step a table stores its sources' rows, the golden table, and judges it."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Final
 
 import dagster as dg
@@ -15,6 +16,10 @@ from quant.warehouse.audit import TableRule
 from quant.warehouse.sources.settings import SourceSettings
 
 OWNERS: Final = ["team:data"]
+WARN_AFTER: Final = timedelta(days=4)
+"""A weekend and a night."""
+FAIL_AFTER: Final = timedelta(days=10)
+"""The longest break of the Chinese exchanges, and a day."""
 IDENTITY_TABLES: Final = ("calendar", "instruments")
 """Tables that mint or need no instrument ids; every other one looks its ids up in ``instruments``."""
 
@@ -75,7 +80,15 @@ def _golden(table: DeclaredTable) -> dg.AssetSpec:
         owners=OWNERS,
         tags={"layer": GOLDEN, "market": table.market},
         metadata={**definition_metadata(table.contract), "preferred": table.settings.prefer},
+        freshness_policy=freshness(table.cron),
     )
+
+
+def freshness(cron: str | None) -> dg.FreshnessPolicy | None:
+    """Of a table with a schedule: when it counts as late, and when as stale."""
+    if cron is None:
+        return None
+    return dg.FreshnessPolicy.time_window(fail_window=FAIL_AFTER, warn_window=WARN_AFTER)
 
 
 def _check(table: DeclaredTable, rule: TableRule) -> dg.AssetCheckSpec:

@@ -10,6 +10,7 @@ from quant.warehouse.contracts.tables import contract
 
 VENDOR: Final = "vendor"
 GOLDEN: Final = "golden"
+FACTOR: Final = "factor"
 
 
 def vendor_key(source: str, table: str) -> dg.AssetKey:
@@ -20,6 +21,11 @@ def vendor_key(source: str, table: str) -> dg.AssetKey:
 def golden_key(table: str) -> dg.AssetKey:
     """The agreed table."""
     return dg.AssetKey([GOLDEN, table])
+
+
+def factor_key(name: str) -> dg.AssetKey:
+    """A factor's values."""
+    return dg.AssetKey([FACTOR, name])
 
 
 def group_of(dataset: str) -> str:

@@ -39,6 +39,7 @@ def settings(home: Path) -> dict[str, Any]:
     return {
         "telemetry": {"enabled": False},
         "nux": {"enabled": False},
+        "freshness": {"enabled": True},
         "run_storage": _sqlite("runs", "SqliteRunStorage", home / "runs"),
         "event_log_storage": _sqlite("event_log", "ConsolidatedSqliteEventLogStorage", home / "events"),
         "schedule_storage": _sqlite("schedules", "SqliteScheduleStorage", home / "schedules"),

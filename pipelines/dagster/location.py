@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from quant.assets import DeclaredTable, Observer, Unobserved, Warehouse, Years, build_assets, declare
+from quant.assets import (
+    DeclaredFactor,
+    DeclaredTable,
+    Observer,
+    Unobserved,
+    Warehouse,
+    Years,
+    build_assets,
+    build_factor_assets,
+    declare,
+)
 from quant.core.market.calendar import calendar
 from quant.pipelines.actor import current_actor
 from quant.pipelines.dagster.jobs import group_jobs
 from quant.pipelines.dagster.schedules import daily_schedules
+from quant.pipelines.dagster.sensors import sensors
+from quant.pipelines.flows.factor import store_factor, workspace_factors
 from quant.pipelines.flows.sync import SyncRequest, sync_range
 from quant.warehouse.coverage import Interval
 from quant.warehouse.lake import Lake
@@ -35,7 +48,7 @@ class Execution:
 def build_definitions(
     desk: Workspace, specs: DataSpecs, *, lake: Lake | None = None, execution: Execution | None = None
 ) -> dg.Definitions:
-    """Assets, checks, jobs and schedules of a workspace under its profile.
+    """Assets, checks, jobs, schedules and sensors of a workspace under its profile.
 
     With an ``execution`` runs store its planned items; without one each run plans for its own partitions.
     """
@@ -50,12 +63,16 @@ def build_definitions(
         planned=execution.planned.by_table() if execution else None,
         observer=execution.observer if execution else Unobserved(),
     )
-    jobs = group_jobs(tables)
+    factors = declared_factors(desk, tables) if execution is None else ()
     return dg.Definitions(
-        assets=build_assets(tables, partition_years(specs, store, execution)),
-        jobs=jobs,
+        assets=[
+            *build_assets(tables, partition_years(specs, store, execution)),
+            *build_factor_assets(factors),
+        ],
+        jobs=group_jobs(tables),
         schedules=daily_schedules(tables, warehouse),
-        resources={"warehouse": warehouse},
+        sensors=sensors(tables, factors, warehouse),
+        resources={"warehouse": warehouse, "factors": partial(store_factor, desk)},
         executor=dg.in_process_executor,
     )
 
@@ -64,6 +81,16 @@ def declared_tables(specs: DataSpecs) -> tuple[DeclaredTable, ...]:
     """The tables that the profile's sources can fill, and the calendar."""
     offered = [table for table in specs.tables if specs.is_offered(table)]
     return declare(offered, specs.sources, specs.table_specs, specs.source_specs)
+
+
+def declared_factors(desk: Workspace, tables: Sequence[DeclaredTable]) -> tuple[DeclaredFactor, ...]:
+    """The factors whose tables the profile's sources can fill."""
+    there = {table.name for table in tables}
+    return tuple(
+        DeclaredFactor(f.name, f.description, f.expression, tuple(t for t in f.tables if t in there))
+        for f in workspace_factors(desk)
+        if "bars_1d" in there
+    )
 
 
 def partition_years(specs: DataSpecs, lake: Lake, execution: Execution | None) -> Years:

@@ -17,7 +17,7 @@ from dagster._core.storage.tags import (
 from quant.assets import DeclaredTable, Warehouse, golden_key, vendor_key
 from quant.assets.keys import op_name
 from quant.core.market.calendar import calendar
-from quant.warehouse.sync import plan_sync
+from quant.warehouse.sync import SyncItem, plan_sync
 
 TIMEZONE: Final = "Asia/Shanghai"
 
@@ -81,14 +81,18 @@ def _requests(
     if not wanted:
         yield dg.SkipReason("nothing is missing")
     for table in wanted:
-        items = missing[table.name]
-        years = (min(i.start for i in items).year, max(i.end for i in items).year)
-        yield dg.RunRequest(
-            run_key=f"{table.name} {today}",
-            asset_selection=asset_keys(table),
-            tags=range_tags(years) if table.contract.partitioned else {},
-            run_config={"ops": {op_name(table.name): {"config": {"restate": False}}}},
-        )
+        yield run_request(table, missing[table.name], f"{table.name} {today}")
+
+
+def run_request(table: DeclaredTable, items: Sequence[SyncItem], run_key: str) -> dg.RunRequest:
+    """A run that stores what a table lacks, of the years that lack something."""
+    years = (min(i.start for i in items).year, max(i.end for i in items).year)
+    return dg.RunRequest(
+        run_key=run_key,
+        asset_selection=asset_keys(table),
+        tags=range_tags(years) if table.contract.partitioned else {},
+        run_config={"ops": {op_name(table.name): {"config": {"restate": False}}}},
+    )
 
 
 def asset_keys(table: DeclaredTable) -> list[dg.AssetKey]:

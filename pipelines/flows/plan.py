@@ -21,7 +21,6 @@ from quant.pipelines.flows.replay import code_differences, program_differences, 
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
     from quant.specs.compile.plan import BacktestPlan, PinnedTable
-    from quant.specs.expr.program import Program
     from quant.warehouse.contracts.tables import TableContract
     from quant.warehouse.lake import Lake
     from quant.warehouse.sync import SyncItem
@@ -170,37 +169,13 @@ def _changing(assets: Iterable[StaleAsset]) -> dict[str, list[StaleAsset]]:
 
 
 def _factors(desk: Workspace, changing: Mapping[str, list[StaleAsset]]) -> Iterator[StaleFactor]:
-    """Factors of the workspace, and of the library where a run uses them, that read a changing table."""
-    from quant.specs.compile.programs import factor_program
-    from quant.specs.registry import load_workspace
-    from quant.specs.schema import FactorSpec
-    from quant.specs.validate import validate
+    """Factors that read a changing table."""
+    from quant.pipelines.flows.factor import workspace_factors
 
-    if not changing:
-        return
-    registry = load_workspace(desk.root)
-    for document in registry.of("factor"):
-        model, _ = validate(document.kind, document.tree, document.marks)
-        if not isinstance(model, FactorSpec):
-            continue
-        try:
-            program = factor_program(model, document.marks, "after_close")
-        except QuantError:
-            continue
-        touched = sorted(set(tables_of(program, adjusted=model.price != "raw")) & set(changing))
+    for factor in workspace_factors(desk) if changing else ():
+        touched = [table for table in factor.tables if table in changing]
         if touched:
-            yield StaleFactor(document.name, "reads " + ", ".join(touched))
-
-
-def tables_of(program: Program, *, adjusted: bool) -> set[str]:
-    """The daily tables that hold what a program loads."""
-    from quant.warehouse.contracts.tables import datasets
-
-    daily = [t for t in datasets() if "instrument_id" in t.names and t.group != "intraday"]
-    found = {"bars_1d", "instruments"} | ({"adjustment_factors"} if adjusted else set())
-    for column in program.columns:
-        found |= {t.name for t in daily if column.lstrip("$") in t.names and column not in ("session",)}
-    return found
+            yield StaleFactor(factor.name, "reads " + ", ".join(touched))
 
 
 def _runs(

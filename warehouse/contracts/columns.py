@@ -61,6 +61,8 @@ class TableContract:
     rules: tuple[RowRule, ...] = ()
     system: bool = False
     group: str = "reference"
+    derived: bool = False
+    """Computed here, never fetched."""
 
     @property
     def partitioned(self) -> bool:

@@ -10,6 +10,7 @@ from quant.warehouse.contracts import (
     audits,
     bars,
     corporate_actions,
+    features,
     fundamentals,
     intraday,
     reference,
@@ -50,6 +51,7 @@ _TABLES: Final = (
     *corporate_actions.TABLES,
     *fundamentals.TABLES,
     *intraday.TABLES,
+    *features.TABLES,
     *system.TABLES,
     *audits.TABLES,
 )
@@ -72,4 +74,4 @@ def contract(name: str) -> TableContract:
 
 def datasets() -> Iterator[TableContract]:
     """The tables that sources can fill, in the order in which they must be synchronised."""
-    return (table for table in _TABLES if not table.system)
+    return (table for table in _TABLES if not table.system and not table.derived)

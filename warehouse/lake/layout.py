@@ -18,12 +18,15 @@ GOLDEN: Final = "golden"
 VENDOR: Final = "vendor"
 SYSTEM: Final = "system"
 HISTORY: Final = "history"
+FEATURES: Final = "features"
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_\-]{0,63}")
 
 
 @dataclass(frozen=True, slots=True)
 class TableRef:
-    """A table of the lake: the agreed (golden), a source's own (vendor), or the warehouse's (system)."""
+    """A table of the lake: the agreed (golden), a source's own (vendor), the warehouse's (system), or
+    computed (features, whose source is the factor).
+    """
 
     table: str
     layer: str = GOLDEN
@@ -75,6 +78,8 @@ def table_ref(table: str, layer: str | None = None, source: str | None = None) -
     known = contract(table)
     if known.system:
         return TableRef(table, SYSTEM)
+    if known.derived and source is not None and _NAME.fullmatch(source):
+        return TableRef(table, FEATURES, source)
     chosen = layer or (VENDOR if source else GOLDEN)
     if chosen == GOLDEN:
         return TableRef(table)
