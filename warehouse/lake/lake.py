@@ -221,6 +221,20 @@ class Lake:
             merged = pl.concat([kept.select(table.names), rows.select(table.names)])
             return self._commit(ref, merged, before.height, None, note)
 
+    def replace(
+        self, ref: TableRef, rows: pl.DataFrame, *, note: Mapping[str, str] | None = None
+    ) -> WriteResult:
+        """Make a table without intervals exactly ``rows``, in one commit; one that already says the same is
+        left alone.
+        """
+        table = ref.contract
+        with self.lock.hold(f"write {ref}"):
+            before = self.scan(ref, None, None, None).collect()
+            if _same(table, before, rows):
+                return WriteResult(self._require(ref), changed=False, rows=rows.height)
+            rows = history.supersede(self, ref, before, rows)
+            return self._commit(ref, rows, before.height, None, note)
+
     def append(
         self, ref: TableRef, rows: pl.DataFrame, *, note: Mapping[str, str] | None = None
     ) -> WriteResult:
@@ -229,16 +243,27 @@ class Lake:
             return self._commit(ref, rows, 0, None, note)
 
     def replace_where(
-        self, ref: TableRef, rows: pl.DataFrame, equal: Mapping[str, str | date]
+        self,
+        ref: TableRef,
+        rows: pl.DataFrame,
+        equal: Mapping[str, str | date],
+        *,
+        between: tuple[str, date, date] | None = None,
     ) -> WriteResult:
-        """Make the rows whose columns equal ``equal`` exactly ``rows``, in one commit."""
+        """Make the rows whose columns equal ``equal``, and of which one lies ``between`` two dates, exactly
+        ``rows``, in one commit; rows that say the same are left alone.
+        """
         with self.lock.hold(f"write {ref}"):
-            matches = pl.all_horizontal(pl.col(name) == pl.lit(value) for name, value in equal.items())
-            before = self.scan(ref, None, None, None).filter(matches).collect()
-            if not before.height and not rows.height:
-                return WriteResult(self._require(ref), changed=False, rows=0)
-            predicate = " AND ".join(f"{name} = '{_quoted(str(value))}'" for name, value in equal.items())
-            return self._commit(ref, rows, before.height, predicate, None)
+            matches = [pl.col(name) == pl.lit(value) for name, value in equal.items()]
+            terms = [f"{name} = '{_quoted(str(value))}'" for name, value in equal.items()]
+            if between is not None:
+                name, start, end = between
+                matches.append(pl.col(name).is_between(start, end))
+                terms.append(f"{name} >= '{start.isoformat()}' AND {name} <= '{end.isoformat()}'")
+            before = self.scan(ref, None, None, None).filter(pl.all_horizontal(matches)).collect()
+            if not (before.height or rows.height) or _same(ref.contract, before, rows):
+                return WriteResult(self._require(ref), changed=False, rows=rows.height)
+            return self._commit(ref, rows, before.height, " AND ".join(terms), None)
 
     # -- upkeep
 
