@@ -23,6 +23,7 @@ from quant.specs.schema import (
     VendorSource,
 )
 from quant.specs.validate import validate
+from quant.warehouse.arbitrate.settings import ArbitrationSettings, AuditSettings, ColumnRule, Margin
 from quant.warehouse.sources.settings import (
     DatasetSettings,
     FieldSettings,
@@ -35,6 +36,7 @@ from quant.warehouse.sources.settings import (
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
     from quant.specs.schema.files import FileDataset, FileField
+    from quant.specs.schema.tables import Arbitration
     from quant.specs.schema.vendors import VendorDataset, VendorPart
 
 
@@ -91,7 +93,37 @@ def table_settings(spec: TableSpec, sources: Mapping[str, SourceSettings]) -> Ta
     """A table with those of its sources that offer it, the preferred one first; all where none does."""
     named = tuple(spec.from_ or ())
     offering = tuple(name for name in named if name in sources and sources[name].offers(spec.dataset))
-    return TableSettings(spec.name, spec.dataset, offering or named)
+    arbitrate = arbitration(spec.arbitrate) if spec.arbitrate is not None else None
+    shared = arbitrate.tolerance if arbitrate is not None else {}
+    audit = AuditSettings(tolerance=shared)
+    if spec.audit is not None:
+        own = {name: Margin(m.abs, m.rel) for name, m in spec.audit.tolerance.items()}
+        audit = AuditSettings(spec.audit.max_diff_rate, spec.audit.severity, {**shared, **own})
+    return TableSettings(spec.name, spec.dataset, offering or named, arbitrate, audit)
+
+
+def arbitration(spec: Arbitration) -> ArbitrationSettings:
+    """The rules of a table; a column has the table's where its own are silent."""
+    margins = {name: Margin(m.abs, m.rel) for name, m in spec.tolerance.items()}
+    prefer = tuple(spec.prefer or ())
+    return ArbitrationSettings(
+        rule=spec.rule,
+        quorum=spec.quorum,
+        prefer=prefer,
+        otherwise=spec.otherwise,
+        tolerance=margins,
+        columns={
+            name: ColumnRule(
+                rule=own.rule or spec.rule,
+                quorum=own.quorum if own.quorum is not None else spec.quorum,
+                prefer=tuple(own.prefer) if own.prefer is not None else prefer,
+                otherwise=own.otherwise or spec.otherwise,
+                margin=margins.get(name, Margin()),
+            )
+            for name, own in spec.columns.items()
+        },
+        needs=spec.needs,
+    )
 
 
 def source_settings(spec: SourceSpec, root: Path) -> SourceSettings:

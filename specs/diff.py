@@ -27,7 +27,7 @@ _SHAPE = {
 _HARMLESS = {
     "project": ("report", "engine", "profiles", "defaults", "format"),
     "source": ("license", "schedule", "secret", "root", "root_env"),
-    "table": ("schedule", "checks"),
+    "table": ("schedule", "checks", "audit"),
 }
 
 _DATA = ("sources", "roots", "from", "from_", "to")

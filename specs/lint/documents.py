@@ -14,6 +14,7 @@ from quant.specs.document import Document, Marks
 from quant.specs.expr.program import Program
 from quant.specs.lint.runs import Faults, check_backtest, check_deployment, check_span, reference
 from quant.specs.lint.sources import check_source
+from quant.specs.lint.tables import check_table
 from quant.specs.registry import Registry
 from quant.specs.resolution import find_code
 from quant.specs.schema import (
@@ -105,6 +106,7 @@ def _table(registry: Registry, model: TableSpec, marks: Marks) -> Faults:
         if named.index(name) != index:
             yield SpecError("spec.duplicate", f"the source {name!r} is named twice", where=where, found=name)
         yield from _offer(registry, name, model.dataset, where)
+    yield from check_table(model, marks)
 
 
 def _offer(registry: Registry, name: str, dataset: str, where: Location) -> Faults:

@@ -333,7 +333,7 @@ def _picked(
 ) -> pl.Series:
     """For each line the value of source ``which``; null for NOBODY."""
     if len(which) and (which == which[0]).all() and which[0] != NOBODY:
-        return values[which[0]].alias(name or values[0].name)
+        return values[int(which[0])].alias(name or values[0].name)
     picked: pl.Series = _nothing(values[0], values[0])
     for i, each in enumerate(values):
         mask = which == i

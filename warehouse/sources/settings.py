@@ -174,7 +174,7 @@ class TableSettings:
     dataset: str
     sources: tuple[str, ...]
     arbitrate: ArbitrationSettings | None = None
-    audit: AuditSettings = AuditSettings()
+    audit: AuditSettings = field(default_factory=AuditSettings)
 
     @property
     def prefer(self) -> str:
