@@ -197,7 +197,7 @@ def test_a_line_that_breaks_between_two_pages_is_not_the_end_of_the_list(
     server: BaostockServer, bao: BaostockAdapter
 ) -> None:
     """The SDK itself would return the first page as if it were all."""
-    params = {"code": "sh.605999", "fields": MINUTE_FIELDS, "frequency": "5", "adjustflag": "3"}
+    params = {"code": "sh.605992", "fields": MINUTE_FIELDS, "frequency": "5", "adjustflag": "3"}
     dates = {"start_date": START.isoformat(), "end_date": END.isoformat()}
     call = Call("query_history_k_data_plus", {**params, **dates})
     whole = bao.ask(call, 10.0)

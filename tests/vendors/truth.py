@@ -11,7 +11,9 @@ import polars as pl
 from quant.warehouse.sources.simulated import SimulatedParams, SimulatedSource
 
 START, END = date(2021, 1, 4), date(2022, 6, 30)
-PARAMS = SimulatedParams(seed=5, instruments=16, start=START, suspensions=6.0, dividends=2.0, st=4.0)
+PARAMS = SimulatedParams(
+    seed=1, instruments=18, start=START, listings=2.0, delistings=8.0, suspensions=6.0, dividends=2.0, st=4.0
+)
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,13 @@ class LineBroken(OSError):
 class Line:
     """A socket as the SDK uses it: sends everything, and raises where the SDK would wait for ever."""
 
-    def __init__(self, host: str, port: int, timeout: float) -> None:
-        self.deadline = time.monotonic() + timeout
+    def __init__(self, host: str, port: int, deadline: float) -> None:
+        self.deadline = deadline
         self.trouble: str | None = None
         self._received = bytearray()
         try:
-            self._socket = socket.create_connection((host, port), timeout=timeout)
+            left = max(deadline - time.monotonic(), 0.001)
+            self._socket = socket.create_connection((host, port), timeout=left)
         except OSError as error:
             raise LineBroken(f"no connection to {host}:{port}: {error}") from error
 
@@ -104,18 +105,18 @@ class BaostockProgram:
         self._key = str(options.get("secret") or "")
         self._page = int(constants.BAOSTOCK_PER_PAGE_COUNT)
         self._line: Line | None = None
-        self._timeout = 30.0
+        self._deadline = 0.0
         sockets.SocketUtil.connect = lambda _self, _key: setattr(context, "default_socket", self._connect())
 
     def ask(self, endpoint: str, params: Params, timeout: float) -> Answer:
         """All pages of one query; once more on a new line when the old one turned out to be dead."""
-        self._timeout = timeout
+        self._deadline = time.monotonic() + timeout
         kept = self._line is not None
         try:
             return self._put(endpoint, params)
         except VendorFault as fault:
             self._hang_up()
-            if not kept or fault.trouble != "transient":
+            if not kept or fault.trouble != "transient" or time.monotonic() >= self._deadline:
                 raise
             return self._put(endpoint, params)
 
@@ -128,7 +129,7 @@ class BaostockProgram:
 
     def _put(self, endpoint: str, params: Params) -> Answer:
         line = self._logged_in()
-        line.deadline = time.monotonic() + self._timeout
+        line.deadline = self._deadline
         try:
             fields, rows = self._pages(line, endpoint, params)
         except (ValueError, LookupError, TypeError) as error:  # what the SDK says to bytes it cannot read
@@ -186,7 +187,7 @@ class BaostockProgram:
         return line
 
     def _connect(self) -> Line:
-        return Line(self._host, self._port, self._timeout)
+        return Line(self._host, self._port, self._deadline)
 
     def _hang_up(self) -> None:
         if self._line is not None:
