@@ -256,3 +256,14 @@ def metrics_compound(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, N
 def metrics_relative(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], arg1: Annotated[NDArray[numpy.float64], dict(shape=(None,), order='C', device='cpu', writable=False)], arg2: float, arg3: float, arg4: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], /) -> None: ...
 
 def metrics_turnover(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], arg1: float, arg2: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], /) -> None: ...
+
+def panel_scatter(frame: object, days: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], ids: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Sequence[tuple], digits: int) -> int:
+    """
+    Places rows into matrices; see quant.native.panel. The GIL is released.
+    """
+
+def panel_distinct(frame: object, first: int, last: int) -> object:
+    """The ids of the frame's rows between two days, increasing."""
+
+def panel_carry(cells: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')]) -> None:
+    """Fills zeros from above, in place."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from datetime import date
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 
 class PinnedReader:
-    """The reader port of the panel over a lake; at its pinned versions."""
+    """The reader port of the panel over a lake; at its pinned versions, as known at ``as_of`` if given."""
 
-    def __init__(self, lake: Lake, tables: Iterable[PinnedTable]) -> None:
+    def __init__(self, lake: Lake, tables: Iterable[PinnedTable], as_of: str | None = None) -> None:
         self._lake = lake
+        self._as_of = datetime.fromisoformat(as_of) if as_of is not None else None
         self._versions = {t.name: t.version for t in tables}
 
     def read(
@@ -40,4 +41,19 @@ class PinnedReader:
             start=start,
             end=end,
             columns=list(columns) if columns else None,
+            as_of=self._as_of,
         )
+
+    def batches(
+        self, table: str, *, start: date | None = None, end: date | None = None, columns: Sequence[str]
+    ) -> Iterator[pl.DataFrame]:
+        """The same in pieces, in any order; rows outside of ``[start, end]`` may come too."""
+        if table in self._versions:
+            yield from self._lake.batches(
+                table,
+                version=self._versions[table],
+                start=start,
+                end=end,
+                columns=columns,
+                as_of=self._as_of,
+            )

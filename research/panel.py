@@ -16,18 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from quant.core.market.instrument import (
-    BOARD_SHIFT,
-    DELISTING,
-    LISTED,
-    NO_LIMIT,
-    ST,
-    STATUS_UNKNOWN,
-    SUSPENDED,
-    TRADING,
-    Board,
-)
-from quant.core.money import MONEY_SCALE, PRICE_SCALE, RATIO_SCALE
+from quant.core.market.instrument import BOARD_SHIFT, Board
+from quant.core.money import MONEY_SCALE, RATIO_SCALE
+from quant.native.panel import carry as native_carry
+from quant.research.panel_bars import read_bars, read_factors, traded_instruments
+from quant.research.reported import Reported, ReportedValues
 
 if TYPE_CHECKING:
     from quant.core.market.calendar import Calendar
@@ -37,7 +30,6 @@ Float = npt.NDArray[np.float64]
 Bool = npt.NDArray[np.bool_]
 
 EPOCH = date(1970, 1, 1)
-PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down")
 
 
 class TableReader(Protocol):
@@ -102,6 +94,8 @@ class Panel:
     flags: npt.NDArray[np.uint32]
     factor: Float
     actions: Actions = field(default_factory=no_actions)
+    reported: ReportedValues | None = None
+    """Valuations, reported items and index members, read when they are asked for; None = there are none."""
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -127,20 +121,12 @@ class Panel:
 
 def load_panel(reader: TableReader, calendar: Calendar, start: date, end: date) -> Panel:
     """Load ``[start, end]`` from the golden tables of ``reader``; every instrument with a bar is a column."""
-    bars = reader.read("bars_1d", start=start, end=end)
     sessions = tuple(calendar.sessions(start, end))
     days = np.array([(d - EPOCH).days for d in sessions], dtype=np.int32)
-    instruments = np.unique(bars["instrument_id"].to_numpy()).astype(np.int64)
-    shape = (len(sessions), len(instruments))
-    cells = _cells(bars, days, instruments)
-    arrays = {name: _scatter(shape, cells, _scaled(bars, name, PRICE_SCALE)) for name in PRICES}
-    volume = _scatter(shape, cells, bars["volume"].fill_null(0).to_numpy())
-    money = _scaled(bars, "amount", PRICE_SCALE)
-    shares = bars["volume"].fill_null(0).to_numpy()
-    vwap = _scatter(shape, cells, np.where(shares > 0, (money + shares // 2) // np.maximum(shares, 1), 0))
-    amount = _scatter(shape, cells, money / PRICE_SCALE)
+    instruments = traded_instruments(reader, days, start, end)
+    bars = read_bars(reader, days, instruments, start, end)
     master = _master(reader, instruments)
-    flags = _flags(bars, shape, cells, volume) | _boards(reader, days, instruments, master.boards)
+    bars["flags"] |= _boards(reader, days, instruments, master.boards)
     return Panel(
         sessions=sessions,
         instruments=instruments,
@@ -148,13 +134,10 @@ def load_panel(reader: TableReader, calendar: Calendar, start: date, end: date) 
         names=master.names,
         boards=master.boards,
         list_sessions=master.list_days,
-        vwap=vwap,
-        volume=volume,
-        amount=amount,
-        flags=flags,
-        factor=_factor(reader, days, instruments, arrays, start, end),
+        factor=_factor(reader, days, instruments, bars, start, end),
         actions=_actions(reader, days, instruments, start, end),
-        **arrays,
+        reported=Reported(reader, sessions, instruments, calendar.mic),
+        **bars,
     )
 
 
@@ -170,13 +153,6 @@ def _cells(
     known &= (days[np.minimum(t, len(days) - 1)] == at) if len(days) else False
     known &= (instruments[np.minimum(s, len(instruments) - 1)] == ids) if len(instruments) else False
     return np.asarray(np.where(known, t * len(instruments) + s, -1), dtype=np.int64)
-
-
-def _scatter(shape: tuple[int, int], cells: Int, values: npt.NDArray[Any]) -> Any:
-    out = np.zeros(shape[0] * shape[1], dtype=values.dtype)
-    keep = cells >= 0
-    out[cells[keep]] = values[keep]
-    return out.reshape(shape)
 
 
 def _scaled(frame: pl.DataFrame, column: str, scale: int) -> Int:
@@ -216,25 +192,12 @@ def _listed(reader: TableReader, rows: pl.DataFrame) -> npt.NDArray[np.int32]:
     return rows["list_date"].cast(pl.Int32).fill_null(0).to_numpy().astype(np.int32)
 
 
-def _flags(bars: pl.DataFrame, shape: tuple[int, int], cells: Int, volume: Int) -> npt.NDArray[np.uint32]:
-    bits = np.full(bars.height, LISTED, dtype=np.uint32)
-    for column, bit in (
-        ("suspended", SUSPENDED),
-        ("st", ST),
-        ("delisting", DELISTING),
-        ("no_limit", NO_LIMIT),
-    ):
-        bits |= np.where(bars[column].fill_null(value=False).to_numpy(), np.uint32(bit), np.uint32(0))
-    bits |= np.where(bars["st"].is_null().to_numpy(), np.uint32(STATUS_UNKNOWN), np.uint32(0))
-    flags = _scatter(shape, cells, bits).astype(np.uint32)
-    return np.asarray(flags | np.where(volume > 0, np.uint32(TRADING), np.uint32(0)))
-
-
 def _boards(
     reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, today: npt.NDArray[np.uint8]
 ) -> npt.NDArray[np.uint32]:
     """Board bits of every session: the dated attribute where there is one, else the instrument's board."""
-    boards = np.tile(today.astype(np.uint32), (len(days), 1))
+    boards = np.empty((len(days), len(instruments)), np.uint32)
+    boards[:] = today
     frame = reader.read("instrument_attributes").filter(pl.col("attribute") == "board")
     column = {int(i): s for s, i in enumerate(instruments.tolist())}
     for row in frame.select("instrument_id", "value", "from_session", "to_session").iter_rows():
@@ -244,37 +207,46 @@ def _boards(
         first = np.searchsorted(days, (row[2] - EPOCH).days)
         last = len(days) if row[3] is None else np.searchsorted(days, (row[3] - EPOCH).days, side="right")
         boards[first:last, s] = board.value
-    return boards << np.uint32(BOARD_SHIFT)
+    boards <<= np.uint32(BOARD_SHIFT)
+    return boards
 
 
 def _factor(
     reader: TableReader,
     days: npt.NDArray[np.int32],
     instruments: Int,
-    arrays: Mapping[str, Int],
+    arrays: Mapping[str, npt.NDArray[Any]],
     start: date,
     end: date,
 ) -> Float:
     """Cumulative factor, carried forward over sessions without a row, also from before ``start`` where a
     bar would be without one; 1.0 before the first. Where the data have no factors at all they are derived
     from the reference prices."""
-    traded = arrays["close"] > 0
-    shape = (len(days), len(instruments))
-    frame = reader.read("adjustment_factors", start=start, end=end)
-    factor = _scatter(shape, _cells(frame, days, instruments), frame["factor"].to_numpy().astype(np.float64))
-    carried = carry(factor)
-    bare = (traded & (carried == 0)).any(axis=0)
-    if bare.any():
+    factor = read_factors(reader, days, instruments, start, end)
+    bare = _without_factor(factor, arrays["close"])
+    if bare.size:
         earlier = reader.read("adjustment_factors", end=start - timedelta(days=1))
         earlier = earlier.filter(pl.col("instrument_id").is_in(instruments[bare].tolist())).sort("session")
-        if frame.is_empty() and earlier.is_empty():
+        if earlier.is_empty() and not factor.any():
             return derived_factor(arrays["close"], arrays["pre_close"])
         newest = earlier.unique("instrument_id", keep="last", maintain_order=True)
         column = np.searchsorted(instruments, newest["instrument_id"].to_numpy())
         first = factor[0, column]
         factor[0, column] = np.where(first > 0, first, newest["factor"].to_numpy().astype(np.float64))
-        carried = carry(factor)
-    return np.where(carried > 0, carried, 1.0)
+    factor[:1][factor[:1] == 0] = 1.0
+    native_carry(factor)
+    return factor
+
+
+def _without_factor(factor: Float, close: Int) -> npt.NDArray[np.intp]:
+    """Columns with a bar before their first factor."""
+    late = np.flatnonzero(factor[0] == 0) if len(factor) else np.zeros(0, np.intp)
+    return late[_first_row(close[:, late] > 0) < _first_row(factor[:, late] > 0)]
+
+
+def _first_row(held: Bool) -> npt.NDArray[np.intp]:
+    """Per column the first row where it holds, T where it never does."""
+    return np.where(held.any(axis=0), held.argmax(axis=0), len(held))
 
 
 def carry(values: npt.NDArray[Any]) -> npt.NDArray[Any]:

@@ -6,4 +6,5 @@ namespace quant {
 void bind_kernel(nanobind::module_& m);
 void bind_factor(nanobind::module_& m);
 void bind_metrics(nanobind::module_& m);
+void bind_panel(nanobind::module_& m);
 }  // namespace quant

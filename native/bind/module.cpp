@@ -9,4 +9,5 @@ NB_MODULE(_native, m) {
   quant::bind_kernel(m);
   quant::bind_factor(m);
   quant::bind_metrics(m);
+  quant::bind_panel(m);
 }

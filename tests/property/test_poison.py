@@ -14,7 +14,8 @@ from quant.pipelines.access import PinnedReader
 from quant.pipelines.flows.backtest import resolve_spec
 from quant.pipelines.wiring import Prepared, assemble, prepare, run_stepped
 from quant.pipelines.workspace import Workspace
-from quant.research.panel import PRICES, Panel, load_panel
+from quant.research.panel import Panel, load_panel
+from quant.research.panel_bars import PRICES
 from quant.specs.compile import compile_backtest
 from quant.specs.compile.plan import BacktestPlan, StrategyEntry
 from quant.specs.registry import load_workspace

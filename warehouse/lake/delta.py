@@ -1,174 +1,300 @@
-"""The few Delta operations the lake is made of. Delta commits are atomic: a killed write leaves no trace but
-files that ``gc`` removes.
+"""Rows in and out of Delta tables. Commits are atomic: a killed write leaves no trace but files that ``gc``
+removes.
+
+Layout. A table with a time column is partitioned by year (ticks and minutes by month). Within a partition
+every file holds whole dates, as many as fit ``SEGMENT_ROWS`` rows, sorted by the table's key. So a new day is
+one new file, and replacing a day rewrites at most one segment, however long the history is.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
+import contextlib
+import io
+import json
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
-from deltalake import CommitProperties, DeltaTable, WriterProperties, write_deltalake
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
 
-from quant.core.errors import TransientError, UsageError
+from quant.core.errors import QuantError
+from quant.core.time import utc_now
+from quant.core.versions import TABLE_FORMAT
 from quant.warehouse.contracts.tables import TableContract
+from quant.warehouse.lake import log
+from quant.warehouse.lake.log import CommitTaken, DataFile, Snapshot
+from quant.warehouse.store import Storage
+
+__all__ = ["CommitTaken", "DataFile", "Snapshot"]
 
 YEAR: Final = "year"
-ATTEMPTS: Final = 5
-_WRITER: Final = WriterProperties(compression="ZSTD", compression_level=3)
+MONTH: Final = "month"
+SEGMENT_ROWS: Final = 32_768
+PLAIN_ROWS: Final = 1_048_576
+"""Rows of a file of a table without a time column."""
+_MONTHLY: Final = frozenset({"ticks", "bars_1m", "bars_5m"})
 _KEEP_HISTORY: Final = {
     # Pinned versions must stay readable: the log is never cut; gc alone decides what goes.
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
+    log.FORMAT_KEY: str(TABLE_FORMAT),
 }
 
 
-def open_table(path: Path, version: int | None = None) -> DeltaTable | None:
+# -- opening
+
+
+def open_table(folder: Storage, version: int | None = None) -> Snapshot | None:
     """The table at a version (None = latest), or None where there is no table. Raises UsageError."""
-    if not (path / "_delta_log").is_dir():
-        return None
-    try:
-        return DeltaTable(str(path), version=version)
-    except TableNotFoundError:
-        return None
-    except Exception as error:
-        if version is None:
-            raise
-        latest = DeltaTable(str(path)).version()
-        raise UsageError(
-            "table.version",
-            f"{path.name} has no version {version}",
-            expected=f"0 to {latest}",
-            found=str(version),
-        ) from error
+    return log.load(folder, version)
 
 
-def create_table(path: Path, table: TableContract) -> DeltaTable:
+def create_table(folder: Storage, table: TableContract) -> Snapshot:
     """An empty table with the contract's schema, unless it exists."""
-    empty = pl.DataFrame(schema=stored_schema(table))
-    DeltaTable.create(
-        str(path),
-        schema=_arrow(empty).schema,
-        mode="ignore",
-        name=table.name,
-        configuration=_KEEP_HISTORY,
-        partition_by=[YEAR] if table.partitioned else None,
-    )
-    return DeltaTable(str(path))
+    found = log.load(folder)
+    while found is None:
+        now = utc_now() // 1_000_000
+        actions = [
+            _info("CREATE TABLE", {}),
+            {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}},
+            {"metaData": _metadata(table, str(uuid.uuid4()), partition_column(table), now)},
+        ]
+        try:
+            return log.commit(folder, None, actions)
+        except CommitTaken:
+            found = log.load(folder)
+    return found
+
+
+def partition_column(table: TableContract) -> str | None:
+    """The column that a new table is partitioned by."""
+    if not table.partitioned:
+        return None
+    return MONTH if table.name in _MONTHLY else YEAR
 
 
 def arrow_schema(table: TableContract) -> Any:
     """The Arrow schema of a contract, without the partition column."""
-    return _arrow(pl.DataFrame(schema=table.schema)).schema
+    return pl.DataFrame(schema=table.schema).to_arrow(compat_level=pl.CompatLevel.oldest()).schema
 
 
-def stored_schema(table: TableContract) -> dict[str, pl.DataType]:
-    """The contract's columns, and the partition column where the table has one."""
-    return {**table.schema, **({YEAR: pl.Int32()} if table.partitioned else {})}
+def _metadata(table: TableContract, table_id: str, column: str | None, created: int) -> dict[str, Any]:
+    return {
+        "id": table_id,
+        "name": table.name,
+        "format": {"provider": "parquet", "options": {}},
+        "schemaString": _schema_string(table, column),
+        "partitionColumns": [column] if column else [],
+        "configuration": _KEEP_HISTORY,
+        "createdTime": created,
+    }
 
 
-def with_year(table: TableContract, rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows as stored: sorted by instrument and time, with their partition column."""
-    ordered = rows.select(table.names).sort(table.key)
-    if table.partitioned:
-        assert table.time is not None
-        return ordered.with_columns(pl.col(table.time).dt.year().cast(pl.Int32).alias(YEAR))
-    return ordered
+def _schema_string(table: TableContract, column: str | None) -> str:
+    from deltalake import Schema
+
+    stored = pl.DataFrame(schema={**table.schema, **({column: pl.Int32()} if column else {})})
+    text: str = Schema.from_arrow(stored.to_arrow(compat_level=pl.CompatLevel.oldest()).schema).to_json()
+    return text
 
 
-def append(path: Path, rows: pl.DataFrame, note: dict[str, str]) -> None:
-    _retried(
-        lambda: write_deltalake(
-            str(path),
-            _arrow(rows),
-            mode="append",
-            schema_mode="merge",  # a table written by an earlier contract gets the new columns
-            writer_properties=_WRITER,
-            commit_properties=CommitProperties(custom_metadata=note),
-        )
-    )
+# -- writing
 
 
-def overwrite(path: Path, rows: pl.DataFrame, predicate: str | None, note: dict[str, str]) -> None:
-    """Replace the rows that match ``predicate`` (None = all) in one commit."""
-    _retried(
-        lambda: write_deltalake(
-            str(path),
-            _arrow(rows),
-            mode="overwrite",
-            schema_mode="merge",
-            predicate=predicate,
-            writer_properties=_WRITER,
-            commit_properties=CommitProperties(custom_metadata=note),
-        )
-    )
-
-
-def delete(path: Path, predicate: str, note: dict[str, str]) -> None:
-    _retried(
-        lambda: DeltaTable(str(path)).delete(
-            predicate, commit_properties=CommitProperties(custom_metadata=note)
-        )
-    )
-
-
-def _arrow(rows: pl.DataFrame) -> Any:
-    return rows.to_arrow(compat_level=pl.CompatLevel.oldest())
-
-
-def _retried(commit: Any) -> None:
-    """Commit, again after a conflict with a writer outside this program. Raises TransientError."""
-    for attempt in range(ATTEMPTS):
+def append(folder: Storage, table: TableContract, rows: pl.DataFrame, note: Mapping[str, str]) -> Snapshot:
+    """Add rows to a table that exists, whatever others add meanwhile."""
+    base = log.load(folder)
+    assert base is not None
+    made = write_files(folder, base, table, rows)
+    while True:
         try:
-            commit()
-            return
-        except CommitFailedError as error:
-            if attempt + 1 == ATTEMPTS:
-                raise TransientError(
-                    "lake.conflict",
-                    "another program keeps changing this table",
-                    found=str(error).splitlines()[0],
-                ) from error
-            time.sleep(0.05 * 2**attempt)
+            return _commit(folder, base, table, made, (), "WRITE", note)
+        except CommitTaken:
+            base = log.load(folder)
+            assert base is not None
+        except BaseException:
+            discard(folder, made)
+            raise
 
 
-def files(path: Path, table: DeltaTable, years: Sequence[int] | None = None) -> dict[str, list[str]]:
-    """Data files below ``path`` by partition value (``""`` for a table without partitions)."""
-    actions = pl.DataFrame(table.get_add_actions(flatten=True))
-    column = f"partition.{YEAR}"
-    found: dict[str, list[str]] = {}
-    partitions = (
-        actions[column].cast(pl.String).to_list() if column in actions.columns else [""] * len(actions)
-    )
-    for name, partition in zip(actions["path"].to_list(), partitions, strict=True):
-        if years is None or partition == "" or int(partition) in years:
-            found.setdefault(partition, []).append(str(path / name))
-    return {partition: sorted(names) for partition, names in sorted(found.items())}
+def overwrite(
+    folder: Storage,
+    base: Snapshot,
+    table: TableContract,
+    rows: pl.DataFrame,
+    outdated: Sequence[DataFile],
+    note: Mapping[str, str],
+) -> Snapshot:
+    """Put ``rows`` in the place of files of ``base``, in one commit. Raises CommitTaken."""
+    made = write_files(folder, base, table, rows)
+    try:
+        return _commit(folder, base, table, made, outdated, "WRITE", note)
+    except BaseException:
+        discard(folder, made)
+        raise
 
 
-def count(table: DeltaTable) -> int:
-    """Rows of a table, from its log alone."""
-    actions = pl.DataFrame(table.get_add_actions(flatten=True))
-    return int(actions["num_records"].sum()) if actions.height else 0
+def rearrange(
+    folder: Storage,
+    base: Snapshot,
+    table: TableContract,
+    made: Sequence[DataFile],
+    outdated: Sequence[DataFile],
+) -> Snapshot:
+    """Put files in the place of others that say the same. Raises CommitTaken."""
+    return _commit(folder, base, table, made, outdated, "OPTIMIZE", {"quant": "compact"}, says_new=False)
 
 
-def scan(paths: Sequence[str], table: TableContract) -> pl.LazyFrame:
+def _commit(
+    folder: Storage,
+    base: Snapshot,
+    table: TableContract,
+    made: Sequence[DataFile],
+    outdated: Sequence[DataFile],
+    operation: str,
+    note: Mapping[str, str],
+    *,
+    says_new: bool = True,
+) -> Snapshot:
+    column = base.partition_column
+    actions: list[dict[str, Any]] = [_info(operation, note)]
+    if base.format < TABLE_FORMAT or not set(table.names) <= set(base.columns):
+        created = int(base.metadata.get("createdTime") or 0)
+        actions.append({"metaData": _metadata(table, base.table_id, column, created)})
+    actions += [log.remove_action(file, column, says_new=says_new) for file in outdated]
+    actions += [log.add_action(file, column, says_new=says_new) for file in made]
+    return log.commit(folder, base, actions)
+
+
+def _info(operation: str, note: Mapping[str, str]) -> dict[str, Any]:
+    about = {"timestamp": utc_now() // 1_000_000, "operation": operation, "engineInfo": "quant"}
+    return {"commitInfo": {**about, "operationParameters": {}, **note}}
+
+
+def write_files(folder: Storage, base: Snapshot, table: TableContract, rows: pl.DataFrame) -> list[DataFile]:
+    """Rows as data files that no version names yet."""
+    made: list[DataFile] = []
+    try:
+        for partition, part in _parts(table, rows.select(table.names), base.partition_column):
+            made.append(_write_file(folder, table, base.partition_column, partition, part))
+    except BaseException:
+        discard(folder, made)
+        raise
+    return made
+
+
+def discard(folder: Storage, made: Iterable[DataFile]) -> None:
+    """Remove files that no version came to name; ``gc`` removes what is left."""
+    for file in made:
+        with contextlib.suppress(QuantError, OSError):
+            folder.remove(file.path)
+
+
+def _write_file(
+    folder: Storage, table: TableContract, column: str | None, partition: str, rows: pl.DataFrame
+) -> DataFile:
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer, compression="zstd", compression_level=1, row_group_size=131_072)
+    low, high = _bounds(table, rows)
+    begin = f"{low[table.time]}-" if table.time in low else ""
+    name = f"{begin}{uuid.uuid4().hex[:16]}.parquet"
+    path = f"{column}={partition}/{name}" if column else name
+    folder.write(path, buffer.getvalue())
+    return DataFile(path, partition, buffer.tell(), rows.height, low, high)
+
+
+def _bounds(table: TableContract, rows: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The smallest and largest values of the columns that reads are cut by."""
+    columns = [c for c in ("instrument_id", table.time) if c in table.names and not rows[c].has_nulls()]
+    low = {name: _plain(rows[name].min()) for name in columns if name is not None}
+    high = {name: _plain(rows[name].max()) for name in columns if name is not None}
+    return low, high
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _parts(
+    table: TableContract, rows: pl.DataFrame, column: str | None
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Rows by file: whole dates up to SEGMENT_ROWS, never across partitions, each sorted by key."""
+    if not rows.height:
+        return
+    if column is None or table.time is None:
+        ordered = rows.sort(table.key)
+        for start in range(0, rows.height, PLAIN_ROWS):
+            yield "", ordered.slice(start, PLAIN_ROWS)
+        return
+    days = rows.group_by(table.time).len().sort(table.time)
+    if days.height == 1:
+        yield partition_of(days[table.time][0], column), rows.sort(table.key)
+        return
+    times = rows.sort(table.time)
+    for partition, start, count in _segments(days[table.time].to_list(), days["len"].to_list(), column):
+        yield partition, times.slice(start, count).sort(table.key)
+
+
+def _segments(days: list[date], counts: list[int], column: str) -> Iterator[tuple[str, int, int]]:
+    start = count = 0
+    current = partition_of(days[0], column)
+    for day, rows in zip(days, counts, strict=True):
+        partition = partition_of(day, column)
+        if count and (partition != current or count + rows > SEGMENT_ROWS):
+            yield current, start, count
+            start, count = start + count, 0
+        current, count = partition, count + rows
+    yield current, start, count
+
+
+def partition_of(day: date, column: str) -> str:
+    """The partition value of a date."""
+    return f"{day.year}" if column == YEAR else f"{day.year}{day.month:02d}"
+
+
+# -- reading
+
+
+def within(
+    snapshot: Snapshot, table: TableContract, start: date | None, end: date | None
+) -> list[DataFile]:
+    """The files of a version in which rows with ``start <= time <= end`` may be."""
+    if table.time is None or (start is None and end is None):
+        return list(snapshot.files.values())
+    first, last = start or date.min, end or date.max
+    column = snapshot.partition_column
+    low, high = (partition_of(first, column), partition_of(last, column)) if column else ("", "")
+    texts = first.isoformat(), last.isoformat()
+    return [
+        file
+        for file in snapshot.files.values()
+        if (not column or int(low) <= int(file.partition) <= int(high)) and file.meets(table.time, *texts)
+    ]
+
+
+def scan(folder: Storage, files: Sequence[DataFile], table: TableContract) -> pl.LazyFrame:
     """A lazy frame over data files; columns that older files lack are null."""
-    if not paths:
+    if not files:
         return pl.DataFrame(schema=table.schema).lazy()
     return pl.scan_parquet(
-        list(paths),
+        [folder.location(file.path) for file in sorted(files, key=lambda file: (file.partition, file.path))],
         schema=pl.Schema(table.schema),
         missing_columns="insert",
         extra_columns="ignore",
         hive_partitioning=False,
         glob=False,
+        storage_options=folder.options,
     )
+
+
+def pieces(
+    folder: Storage, files: Sequence[DataFile], table: TableContract, columns: Sequence[str]
+) -> Iterator[pl.DataFrame]:
+    """The rows of data files as they are decoded, in any order."""
+    if files:
+        yield from scan(folder, files, table).select(columns).collect_batches(maintain_order=False)
 
 
 def between(column: str, start: date | None, end: date | None) -> pl.Expr | None:
@@ -176,3 +302,12 @@ def between(column: str, start: date | None, end: date | None) -> pl.Expr | None
     parts = [pl.col(column) >= start] if start else []
     parts += [pl.col(column) <= end] if end else []
     return pl.all_horizontal(parts) if parts else None
+
+
+def notes(folder: Storage, version: int) -> dict[str, Any]:
+    """What a commit says about itself."""
+    for line in folder.read(log.commit_name(version)).splitlines():
+        action = json.loads(line)
+        if "commitInfo" in action:
+            return dict(action["commitInfo"])
+    return {}

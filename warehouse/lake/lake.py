@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-from collections.abc import Mapping, Sequence
+import hashlib
+import os
+import random
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
-from deltalake import DeltaTable
 
-from quant.core.errors import UsageError
-from quant.core.hashing import digest
-from quant.warehouse.contracts.tables import TableContract, datasets
-from quant.warehouse.files import write_atomic
-from quant.warehouse.lake import delta, history, upkeep
-from quant.warehouse.lake.content import CONTENT_FORMAT, partition_hash, table_hash
-from quant.warehouse.lake.layout import GOLDEN, VENDOR, TableRef, table_ref
+from quant.core.errors import InvariantBroken, TransientError, UsageError
+from quant.warehouse.contracts.tables import TableContract, contract, datasets
+from quant.warehouse.lake import delta, hashes, history, upkeep
+from quant.warehouse.lake.delta import CommitTaken, Snapshot
+from quant.warehouse.lake.layout import FEATURES, GOLDEN, SYSTEM, VENDOR, TableRef, named_refs, table_ref
 from quant.warehouse.lock import WriterLock
+from quant.warehouse.store import Address, LocalFolder, Storage, open_storage
 
-HASHES_KEPT = 256
 CROWD = 64
-"""Files in one partition at which a write compacts it: a log of one-row files would get slow to read."""
+"""Small files side by side in one partition at which a write joins them: one-row files are slow to read."""
+PATIENCE_SECONDS = 120.0
+"""How long a write tries to get its commit in between those of other machines."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,26 @@ class WriteResult:
 
 
 class Lake:
-    """Tables below ``root``. Reading needs no lock; writing takes the workspace's writer lock."""
+    """Tables below a root: a folder, or ``s3://bucket/prefix``. Reading needs no lock; writing takes the
+    workspace's writer lock, and commits so that writers on other machines lose nothing.
+    """
 
-    def __init__(self, root: Path, *, lock: WriterLock | None = None) -> None:
-        self.root = Path(root).absolute()
-        self.lock = lock or WriterLock(self.root.parent / "writer.lock")
+    def __init__(self, root: Path | str | Address, *, lock: WriterLock | None = None) -> None:
+        self.store = open_storage(root)
+        self.lock = lock or WriterLock(_lock_file(root, self.store))
+
+    @property
+    def root(self) -> Path:
+        """The folder of a local lake."""
+        if not isinstance(self.store, LocalFolder):
+            raise InvariantBroken("lake.root", f"{self.store.uri} is no folder of this machine")
+        return self.store.root
 
     # -- reading
 
-    def path(self, ref: TableRef) -> Path:
-        return self.root / ref.relative
+    def path(self, ref: TableRef) -> Storage:
+        """Where a table lies."""
+        return self.store.below(*ref.relative.parts)
 
     def exists(self, table: str, *, layer: str | None = None, source: str | None = None) -> bool:
         return delta.open_table(self.path(table_ref(table, layer, source))) is not None
@@ -53,7 +65,7 @@ class Lake:
     def version(self, table: str, *, layer: str | None = None, source: str | None = None) -> int | None:
         """The latest version, None where there is no table."""
         found = delta.open_table(self.path(table_ref(table, layer, source)))
-        return None if found is None else int(found.version())
+        return None if found is None else found.version
 
     def read(
         self,
@@ -90,7 +102,9 @@ class Lake:
             rows = rows.select(columns)
         try:
             return rows.collect()
-        except FileNotFoundError as error:
+        except (OSError, pl.exceptions.PolarsError) as error:
+            if version is None or not self._removed(ref, version):
+                raise
             raise UsageError(
                 "table.removed",
                 f"version {version} of {ref} was removed by gc",
@@ -100,30 +114,62 @@ class Lake:
 
     def scan(self, ref: TableRef, version: int | None, start: date | None, end: date | None) -> pl.LazyFrame:
         """Rows with ``start <= time <= end`` at a version (None = latest), before they are collected."""
-        found = delta.open_table(self.path(ref), version)
-        table = ref.contract
+        folder, table = self.path(ref), ref.contract
+        found = delta.open_table(folder, version)
         if found is None:
             if version is not None:
                 raise UsageError("table.version", f"{ref} has no version {version}: it does not exist")
             return pl.DataFrame(schema=table.schema).lazy()
-        years = _years(table, start, end)
-        groups = delta.files(self.path(ref), found, years)
-        rows = delta.scan([name for names in groups.values() for name in names], table)
+        rows = delta.scan(folder, delta.within(found, table, start, end), table)
         inside = delta.between(table.time, start, end) if table.time else None
         return rows if inside is None else rows.filter(inside)
+
+    def batches(
+        self,
+        table: str,
+        *,
+        version: int | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Sequence[str],
+        as_of: datetime | None = None,
+    ) -> Iterator[pl.DataFrame]:
+        """The rows of ``read`` in pieces and in any order, for whom one frame is too much. Whole files are
+        read: rows outside of ``[start, end]`` may come too.
+        """
+        ref = table_ref(table)
+        if as_of is not None:
+            yield self.read(table, version=version, start=start, end=end, columns=columns, as_of=as_of)
+            return
+        found = delta.open_table(self.path(ref), version)
+        if found is not None:
+            files = delta.within(found, ref.contract, start, end)
+            yield from delta.pieces(self.path(ref), files, ref.contract, columns)
+
+    def files(self, ref: TableRef, version: int | None, start: date | None, end: date | None) -> list[str]:
+        """Where the data files lie that hold a table's rows of an interval."""
+        found = delta.open_table(self.path(ref), version)
+        names = delta.within(found, ref.contract, start, end) if found is not None else []
+        return [self.path(ref).location(file.path) for file in names]
+
+    def _removed(self, ref: TableRef, version: int) -> bool:
+        folder = self.path(ref)
+        found = delta.open_table(folder, version)
+        return found is not None and any(folder.size(name) is None for name in found.files)
 
     def at(self, versions: Mapping[str, int], as_of: datetime | None = None) -> PinnedLake:
         """The golden tables as they were: a reader for one run."""
         return PinnedLake(self, dict(versions), as_of)
 
     def refs(self) -> list[TableRef]:
-        """Every table that exists: golden, system, vendor."""
-        found = []
-        for log in sorted(self.root.glob("*/**/_delta_log")):
-            parts = log.parent.relative_to(self.root).parts
-            with contextlib.suppress(UsageError):
-                found.append(table_ref(parts[-1], parts[0], parts[1] if len(parts) == 3 else None))
-        return sorted(found, key=lambda ref: (ref.layer == VENDOR, str(ref)))
+        """Every table that exists: golden, system, features, vendor."""
+        named = [ref for layer in (GOLDEN, SYSTEM) for ref in named_refs(self.store.below(layer), layer)]
+        for layer in (FEATURES, VENDOR):
+            folder = self.store.below(layer)
+            for source in folder.folders():
+                named += named_refs(folder.below(source), layer, source)
+        there = [ref for ref in named if delta.open_table(self.path(ref)) is not None]
+        return sorted(there, key=lambda ref: (ref.layer == VENDOR, str(ref)))
 
     def tables(self) -> list[str]:
         """The golden tables that exist, in the order in which they are filled."""
@@ -137,9 +183,7 @@ class Lake:
         found = delta.open_table(self.path(table_ref(table, layer, source)), version)
         if found is None and version is not None:
             raise UsageError("table.version", f"{table} has no version {version}: it does not exist")
-        return 0 if found is None else delta.count(found)
-
-    # -- hashes
+        return 0 if found is None else found.rows
 
     def content_hash(
         self,
@@ -151,34 +195,7 @@ class Lake:
         as_of: datetime | None = None,
     ) -> str:
         """The hash of what the table says at a version; kept beside the lake, so it is computed once."""
-        ref = table_ref(table, layer, source)
-        found = delta.open_table(self.path(ref), version)
-        if found is None:
-            raise UsageError("table.absent", f"{ref} does not exist", hint=f"quant data sync {table}")
-        sidecar = self.root / "hashes" / f"{str(ref).replace('/', '.')}.json"
-        known = _load_hashes(sidecar, str(found.metadata().id))
-        number = int(found.version())
-        key = str(number) if as_of is None else f"{number}@{as_of.astimezone(UTC).isoformat()}"
-        if key not in known["versions"]:
-            known["versions"][key] = (
-                self._hash(ref, found, known["partitions"])
-                if as_of is None
-                else history.hash_as_of(self, ref, number, as_of)
-            )
-            _save_hashes(sidecar, known)
-        return known["versions"][key]
-
-    def _hash(self, ref: TableRef, found: DeltaTable, cache: dict[str, str]) -> str:
-        table = ref.contract
-        partitions = {}
-        for partition, names in delta.files(self.path(ref), found).items():
-            key = digest("\n".join(Path(name).name for name in names))
-            if key not in cache:
-                rows = delta.scan(names, table).select(table.content).collect()
-                cache[key] = partition_hash(table, rows) if rows.height else ""
-            if cache[key]:
-                partitions[partition] = cache[key]
-        return table_hash(table, partitions)
+        return hashes.content_hash(self, table_ref(table, layer, source), version, as_of)
 
     # -- writing
 
@@ -198,28 +215,40 @@ class Lake:
         table = ref.contract
         assert table.time is not None, f"{table.name} has no intervals"
         _refuse_outside(table, rows, start, end)
-        with self.lock.hold(f"write {ref}"):
-            before = self.scan(ref, None, start, end).collect()
+
+        def step(base: Snapshot) -> WriteResult:
+            files = delta.within(base, table, start, end)
+            held = delta.scan(self.path(ref), files, table).collect()
+            inside = pl.col(table.time or "").is_between(start, end)
+            before = held.filter(inside)
             if _same(table, before, rows):
-                return WriteResult(self._require(ref), changed=False, rows=rows.height)
-            rows = history.supersede(self, ref, before, rows)
-            predicate = f"{table.time} >= '{start.isoformat()}' AND {table.time} <= '{end.isoformat()}'"
-            return self._commit(ref, rows, before.height, predicate, note)
+                return WriteResult(base.version, changed=False, rows=rows.height)
+            written = history.supersede(self, ref, before, rows)
+            if not before.height:
+                return self._commit(ref, base, written, [], rows.height, note)
+            kept = held.filter(~inside)
+            merged = pl.concat([kept, written.select(kept.columns)]) if kept.height else written
+            return self._commit(ref, base, merged, files, rows.height, note)
+
+        return self._change(ref, step)
 
     def merge(
         self, ref: TableRef, rows: pl.DataFrame, *, note: Mapping[str, str] | None = None
     ) -> WriteResult:
         """Add ``rows`` to a table without intervals; a row with a known key replaces the old one."""
         table = ref.contract
-        with self.lock.hold(f"write {ref}"):
-            before = self.scan(ref, None, None, None).collect()
+
+        def step(base: Snapshot) -> WriteResult:
+            before = delta.scan(self.path(ref), list(base.files.values()), table).collect()
             kept = before.join(rows, on=table.key, how="anti", nulls_equal=True)
             same = before.join(rows, on=table.key, how="semi", nulls_equal=True)
             if _same(table, same, rows):
-                return WriteResult(self._require(ref), changed=False, rows=rows.height)
-            rows = history.supersede(self, ref, same, rows)
-            merged = pl.concat([kept.select(table.names), rows.select(table.names)])
-            return self._commit(ref, merged, before.height, None, note)
+                return WriteResult(base.version, changed=False, rows=rows.height)
+            written = history.supersede(self, ref, same, rows)
+            merged = pl.concat([kept.select(table.names), written.select(table.names)])
+            return self._commit(ref, base, merged, list(base.files.values()), rows.height, note)
+
+        return self._change(ref, step)
 
     def replace(
         self, ref: TableRef, rows: pl.DataFrame, *, note: Mapping[str, str] | None = None
@@ -228,19 +257,21 @@ class Lake:
         left alone.
         """
         table = ref.contract
-        with self.lock.hold(f"write {ref}"):
-            before = self.scan(ref, None, None, None).collect()
+
+        def step(base: Snapshot) -> WriteResult:
+            before = delta.scan(self.path(ref), list(base.files.values()), table).collect()
             if _same(table, before, rows):
-                return WriteResult(self._require(ref), changed=False, rows=rows.height)
-            rows = history.supersede(self, ref, before, rows)
-            return self._commit(ref, rows, before.height, None, note)
+                return WriteResult(base.version, changed=False, rows=rows.height)
+            written = history.supersede(self, ref, before, rows)
+            return self._commit(ref, base, written, list(base.files.values()), rows.height, note)
+
+        return self._change(ref, step)
 
     def append(
         self, ref: TableRef, rows: pl.DataFrame, *, note: Mapping[str, str] | None = None
     ) -> WriteResult:
         """Add rows to a log."""
-        with self.lock.hold(f"write {ref}"):
-            return self._commit(ref, rows, 0, None, note)
+        return self._change(ref, lambda base: self._commit(ref, base, rows, [], rows.height, note))
 
     def replace_where(
         self,
@@ -253,17 +284,56 @@ class Lake:
         """Make the rows whose columns equal ``equal``, and of which one lies ``between`` two dates, exactly
         ``rows``, in one commit; rows that say the same are left alone.
         """
+        matches = [pl.col(name) == pl.lit(value) for name, value in equal.items()]
+        if between is not None:
+            matches.append(pl.col(between[0]).is_between(*between[1:]))
+        wanted = pl.all_horizontal(matches).fill_null(value=False)
+
+        def step(base: Snapshot) -> WriteResult:
+            folder, table = self.path(ref), ref.contract
+            files = [
+                file
+                for file in base.files.values()
+                if delta.scan(folder, [file], table).filter(wanted).limit(1).collect().height
+            ]
+            held = delta.scan(folder, files, table).collect()
+            before = held.filter(wanted)
+            if not (before.height or rows.height) or _same(table, before, rows):
+                return WriteResult(base.version, changed=False, rows=rows.height)
+            merged = pl.concat([held.filter(~wanted), rows.select(table.names)])
+            return self._commit(ref, base, merged, files, rows.height, None)
+
+        return self._change(ref, step)
+
+    def _change(self, ref: TableRef, step: Callable[[Snapshot], WriteResult]) -> WriteResult:
+        """Run a step on the newest version under the lock; again, on what there is then, when another
+        machine committed first. Raises TransientError ``lake.conflict``.
+        """
+        deadline, pause = time.monotonic() + PATIENCE_SECONDS, 0.01
         with self.lock.hold(f"write {ref}"):
-            matches = [pl.col(name) == pl.lit(value) for name, value in equal.items()]
-            terms = [f"{name} = '{_quoted(str(value))}'" for name, value in equal.items()]
-            if between is not None:
-                name, start, end = between
-                matches.append(pl.col(name).is_between(start, end))
-                terms.append(f"{name} >= '{start.isoformat()}' AND {name} <= '{end.isoformat()}'")
-            before = self.scan(ref, None, None, None).filter(pl.all_horizontal(matches)).collect()
-            if not (before.height or rows.height) or _same(ref.contract, before, rows):
-                return WriteResult(self._require(ref), changed=False, rows=rows.height)
-            return self._commit(ref, rows, before.height, " AND ".join(terms), None)
+            while True:
+                try:
+                    return step(delta.create_table(self.path(ref), ref.contract))
+                except CommitTaken as error:
+                    if time.monotonic() > deadline:
+                        raise TransientError(
+                            "lake.conflict", f"other programs keep changing {ref}", found=str(error)
+                        ) from error
+                time.sleep(random.SystemRandom().uniform(0, pause))
+                pause = min(2 * pause, 1.0)
+
+    def _commit(
+        self,
+        ref: TableRef,
+        base: Snapshot,
+        rows: pl.DataFrame,
+        outdated: Sequence[delta.DataFile],
+        count: int,
+        note: Mapping[str, str] | None,
+    ) -> WriteResult:
+        made = delta.overwrite(self.path(ref), base, ref.contract, rows, outdated, note or {})
+        joined = upkeep.join_small(self, ref, made, CROWD)
+        return WriteResult((joined or made).version, changed=True, rows=count)
 
     # -- upkeep
 
@@ -280,7 +350,7 @@ class Lake:
         return upkeep.pins(self)
 
     def compact(self, *, min_files: int = 2) -> list[str]:
-        """Rewrite crowded partitions; the tables that were rewritten. What a table says does not change."""
+        """Join small files; the tables that were rewritten. What a table says does not change."""
         return upkeep.compact(self, min_files=min_files)
 
     def gc(self, *, keep_hours: int = 168, dry_run: bool = False) -> list[str]:
@@ -288,39 +358,6 @@ class Lake:
         paths below the lake.
         """
         return upkeep.gc(self, keep_hours=keep_hours, dry_run=dry_run)
-
-    def _commit(
-        self,
-        ref: TableRef,
-        rows: pl.DataFrame,
-        replaced: int,
-        predicate: str | None,
-        note: Mapping[str, str] | None,
-    ) -> WriteResult:
-        path, stored = self.path(ref), delta.with_year(ref.contract, rows)
-        notes = dict(note or {})
-        if not (path / "_delta_log").is_dir():
-            delta.create_table(path, ref.contract)
-        if not replaced:
-            delta.append(path, stored, notes)
-        elif not rows.height and predicate is not None:
-            delta.delete(path, predicate, notes)
-        else:
-            delta.overwrite(path, stored, predicate, notes)
-        return WriteResult(self._settled(ref), changed=True, rows=rows.height)
-
-    def _settled(self, ref: TableRef) -> int:
-        """The version after a write; a partition of very many small files is rewritten first."""
-        found = delta.open_table(self.path(ref))
-        assert found is not None
-        if len(found.file_uris()) < CROWD or not upkeep.compact_table(self, ref, min_files=CROWD):
-            return int(found.version())
-        return self._require(ref)
-
-    def _require(self, ref: TableRef) -> int:
-        path = self.path(ref)
-        found = delta.open_table(path) or delta.create_table(path, ref.contract)
-        return int(found.version())
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,17 +378,22 @@ class PinnedLake:
     ) -> pl.DataFrame:
         version = self.versions.get(table)
         if version is None:
-            empty = pl.DataFrame(schema=table_ref(table).contract.schema)
+            empty = pl.DataFrame(schema=contract(table).schema)
             return empty.select(columns) if columns is not None else empty
         return self.lake.read(
             table, version=version, start=start, end=end, columns=columns, as_of=self.as_of
         )
 
 
-def _years(table: TableContract, start: date | None, end: date | None) -> list[int] | None:
-    if not table.partitioned or (start is None and end is None):
-        return None
-    return list(range(start.year if start else 1900, (end.year if end else 2200) + 1))
+def _lock_file(root: Path | str | Address, store: Storage) -> Path:
+    """Beside a local lake; for one on object storage in the workspace, or else one of this machine."""
+    if isinstance(root, Address) and root.lock is not None:
+        return root.lock
+    if isinstance(store, LocalFolder):
+        return store.root.parent / "writer.lock"
+    name = hashlib.sha256(store.uri.encode()).hexdigest()[:16]
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return Path(tempfile.gettempdir()) / f"quant-lakes-{user}" / f"{name}.lock"
 
 
 def _refuse_outside(table: TableContract, rows: pl.DataFrame, start: date, end: date) -> None:
@@ -371,32 +413,3 @@ def _same(table: TableContract, before: pl.DataFrame, rows: pl.DataFrame) -> boo
         return False
     said = [*table.content, *(["source"] if "source" in table.names else [])]
     return before.select(said).sort(table.key).equals(rows.select(said).sort(table.key))
-
-
-def _quoted(value: str) -> str:
-    return value.replace("'", "''")
-
-
-def _load_hashes(sidecar: Path, table_id: str) -> dict[str, dict[str, str]]:
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        known = json.loads(sidecar.read_text(encoding="utf-8"))
-        if known["id"] == table_id and known["format"] == CONTENT_FORMAT:
-            return {
-                "about": {"id": table_id},
-                "versions": known["versions"],
-                "partitions": known["partitions"],
-            }
-    return {"about": {"id": table_id}, "versions": {}, "partitions": {}}
-
-
-def _save_hashes(sidecar: Path, known: dict[str, dict[str, str]]) -> None:
-    text = json.dumps(
-        {
-            "id": known["about"]["id"],
-            "format": CONTENT_FORMAT,
-            "versions": dict(list(known["versions"].items())[-HASHES_KEPT:]),
-            "partitions": dict(list(known["partitions"].items())[-HASHES_KEPT:]),
-        }
-    )
-    with contextlib.suppress(OSError):  # a read-only lake can still be hashed
-        write_atomic(sidecar, text.encode(), durable=False)
