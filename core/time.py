@@ -30,6 +30,7 @@ __all__ = [
     "from_epoch_days",
     "parse_clock",
     "parse_date",
+    "parse_instant",
     "session_instant",
     "show_instant",
     "to_datetime",
@@ -62,6 +63,28 @@ def parse_date(text: str | date) -> date:
         expected="YYYY-MM-DD or YYYYMMDD",
         found=repr(text),
     )
+
+
+def parse_instant(text: str | datetime) -> datetime:
+    """An aware datetime from ISO 8601 with an offset, as ``2026-01-05T00:00+08:00``.
+
+    Raises UsageError ``time.invalid``: a date alone has no hour, an instant without offset no place.
+    """
+    try:
+        moment = text if isinstance(text, datetime) else datetime.fromisoformat(text.strip())
+    except (ValueError, AttributeError):
+        moment = None
+    bare = isinstance(text, str) and len(text.strip()) <= len("2026-01-05")
+    if moment is None or moment.tzinfo is None or bare:
+        day = moment.date().isoformat() if moment is not None else "2026-01-05"
+        raise UsageError(
+            "time.invalid",
+            f"{text!r} is not an instant",
+            expected="a date, an hour and an offset, as 2026-01-05T00:00+08:00",
+            found=str(text),
+            hint=f"write {day}T00:00+08:00 for the beginning of that day in Shanghai",
+        )
+    return moment
 
 
 @lru_cache(maxsize=256)

@@ -44,7 +44,8 @@ class Prepared:
     """A plan with its data: what the fused run, the stepped loop and the run folder all start from.
 
     ``first`` is the panel row of the market's row 0. ``rows`` are market rows; ``scores`` and ``eligible``
-    are ``[R, S]`` over them and empty when a Python strategy decides.
+    are ``[R, S]`` over them and empty when a Python strategy decides. ``members`` are the names that the
+    universe may hold, ``[S]``, or ``[T, S]`` of panel rows where membership has dates.
     """
 
     plan: BacktestPlan
@@ -62,7 +63,7 @@ class Prepared:
     @cached_property
     def universe(self) -> Bool:
         """Which names the universe holds at the decision of each panel row, ``[T, S]``; uses rows <= t."""
-        held = self.panel.has(LISTED) & self.members[np.newaxis, :]
+        held = self.panel.has(LISTED) & self.members
         if self.plan.universe.where is None:
             return held
         where = self.plan.universe.where
@@ -116,7 +117,8 @@ def assemble(plan: BacktestPlan, panel: Panel, *, threads: int = 1) -> Prepared:
 
 
 def _members(plan: BacktestPlan, panel: Panel) -> Bool:
-    """Which instruments the universe may hold, ``[S]``; conditions over time come with ``where``."""
+    """Which instruments the universe may hold, ``[S]``, ``[T, S]`` for the members of an index; conditions
+    over time come with ``where``."""
     chosen = plan.universe.members
     if chosen == "all":
         return np.ones(len(panel.codes), dtype=bool)
@@ -130,8 +132,23 @@ def _members(plan: BacktestPlan, panel: Panel) -> Bool:
                 hint="check the code, or sync its bars",
             )
         return np.isin(np.array(panel.codes), np.array(list(chosen)))
+    if "index" in chosen:
+        return _index_members(chosen["index"][0], panel)
     boards = [Board[name].value for name in chosen["boards"]]
     return np.isin(panel.boards, boards)
+
+
+def _index_members(index: str, panel: Panel) -> Bool:
+    """The dated members. Raises CheckFailed when no list of the index is known in the whole range."""
+    held = panel.reported.members(index) if panel.reported is not None else np.zeros(panel.shape, dtype=bool)
+    if not held.any():
+        raise CheckFailed(
+            "universe.empty",
+            f"no instrument with bars is known as a member of {index} in this range",
+            found=index,
+            hint="quant data sync index_members index_weights, or check the code of the index",
+        )
+    return held
 
 
 def decisions(
@@ -165,7 +182,7 @@ def compared(program: Program, panel: Panel, members: Bool) -> Bool | None:
     """The names that count where a program compares instruments, ``[T, S]``; None where it never does."""
     if not any(instruction.op.startswith("cs_") for instruction in program.instructions):
         return None
-    return np.ascontiguousarray(panel.has(LISTED) & members[np.newaxis, :])
+    return np.ascontiguousarray(panel.has(LISTED) & members)
 
 
 def _eligible(
@@ -181,7 +198,7 @@ def _eligible(
     known = TRADING if plan.decide == "after_close" else LISTED
     allowed = (flags & np.uint32(known)) != 0
     allowed &= (flags & np.uint32(SUSPENDED | DELISTING)) == 0
-    allowed &= members[np.newaxis, :]
+    allowed &= members[rows] if members.ndim == 2 else members
     if plan.universe.where is not None:
         mask = compared(plan.universe.where, panel, members)
         verdict = evaluate(plan.universe.where, columns, mask=mask, rows=rows, threads=threads)
@@ -272,7 +289,7 @@ def paper_data(prepared: Prepared) -> MarketData:
         first=prepared.first,
         days=panel.session_days,
         universe=prepared.universe if prepared.plan.code is not None else None,
-        members=prepared.members,
+        members=np.atleast_2d(prepared.members).any(axis=0),
     )
 
 

@@ -42,6 +42,8 @@ class PanelColumns(Mapping[str, Float]):
             "is_st": partial(self._flag, ST),
             "suspended": partial(self._flag, SUSPENDED),
         }
+        if panel.reported is not None:
+            self._makers |= {name: partial(panel.reported.__getitem__, name) for name in panel.reported}
 
     def __getitem__(self, name: str) -> Float:
         if name not in self._made:

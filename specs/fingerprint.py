@@ -45,6 +45,8 @@ def meaning(model: Header) -> dict[str, Any]:
         body["forbidden"] = sorted(model.forbidden)
     if isinstance(model, (BacktestSpec, DeploymentSpec)):
         body.pop("params")
+    if body.get("as_of", 0) is None:
+        body.pop("as_of")
     return {"apiVersion": API_VERSION, "kind": model.kind, **body}
 
 

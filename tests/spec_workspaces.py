@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 from quant.core.errors import SpecError, SpecErrors
@@ -60,7 +60,7 @@ class FullCatalog:
         self.start, self.end, self.version, self.missing = start, end, version, missing
         self.facts = facts or {}
 
-    def table(self, name: str) -> TableState | None:
+    def table(self, name: str, as_of: datetime | None = None) -> TableState | None:
         if name in self.missing:
             return None
         return TableState(

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from quant.core.errors import UsageError
 from quant.core.ids import Code, parse_code
 from quant.core.market.instrument import LISTED, ST, SUSPENDED
+from quant.core.market.statements import BASICS, ITEMS
 from quant.core.money import PRICE_SCALE
 from quant.core.time import from_epoch_days
 from quant.native.batch import Phase
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 
 Matrix = NDArray[Any]
 
-KNOWN_FROM: Final[Mapping[str, Phase]] = {
+NEXT_SESSION: Final = max(Phase) + 1
+"""Later than every phase of the session itself: what vendors compute in the evening."""
+KNOWN_FROM: Final[Mapping[str, int]] = {
     **dict.fromkeys(
         ("pre_close", "limit_up", "limit_down", "list_days", "is_st", "suspended", "listed", "adj_factor"),
         Phase.PREOPEN,
     ),
     **dict.fromkeys(("open", "raw_open"), Phase.OPEN),
+    **dict.fromkeys(ITEMS, Phase.PREOPEN),
+    **dict.fromkeys(BASICS, NEXT_SESSION),
 }
 """The phase of its session at which a field can be known; every other field is known at the close."""
 

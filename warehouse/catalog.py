@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -15,6 +16,8 @@ from quant.warehouse.lake import Lake
 
 ABSENT: Final = {"benchmark": "absent"}
 """What no source of this version delivers: an index to compare with."""
+_DAY: Final = timedelta(days=1)
+_NEAR: Final = timedelta(days=30)
 
 
 class DeltaCatalog:
@@ -25,8 +28,10 @@ class DeltaCatalog:
         self._calendar = calendar(mic)
         self._log: pl.DataFrame | None = None
 
-    def table(self, name: str) -> TableState | None:
-        """The newest state of a golden table; None when it was never written."""
+    def table(self, name: str, as_of: datetime | None = None) -> TableState | None:
+        """The newest state of a golden table; None when it was never written. With ``as_of``, what it said
+        and how far it went then.
+        """
         table = CONTRACTS.get(name)
         if table is None or table.system:
             return None
@@ -38,12 +43,23 @@ class DeltaCatalog:
         return TableState(
             name=name,
             version=version,
-            content_hash=self._lake.content_hash(name, version),
+            content_hash=self._lake.content_hash(name, version, as_of=as_of),
             start=covered.start if covered else None,
-            end=covered.end if covered else None,
+            end=self._known_end(table, covered.end, as_of) if covered else None,
             columns=_columns(table),
             facts=_facts(name, log),
         )
+
+    def _known_end(self, table: TableContract, end: date, as_of: datetime | None) -> date:
+        """The last covered date of which something was known; the covered end for tables without dates."""
+        if as_of is None or table.time is None:
+            return end
+        day = min(as_of.date() + _DAY, end)
+        near = self._lake.read(table.name, start=day - _NEAR, end=day, columns=[table.time], as_of=as_of)[
+            table.time
+        ]
+        newest = near.max()
+        return newest if isinstance(newest, date) and day < end + _DAY and newest < end else end
 
     def _logged(self, name: str) -> pl.DataFrame:
         """What the golden table took in, newest last, from the source as it is now set."""

@@ -122,7 +122,7 @@ def load(desk: Workspace, plan: BacktestPlan, lake: Lake) -> Prepared:
     from quant.pipelines.access import PinnedReader
     from quant.pipelines.wiring import prepare
 
-    return prepare(plan, PinnedReader(lake, plan.tables), threads=int(desk.get("engine.threads")))
+    return prepare(plan, PinnedReader(lake, plan.tables, plan.as_of), threads=int(desk.get("engine.threads")))
 
 
 def execute(desk: Workspace, prepared: Prepared) -> Kernel:
@@ -215,6 +215,7 @@ def make_receipt(prepared: Prepared, kernel: Kernel) -> dict[str, Any]:
         "mode": plan.mode,
         "spec_fingerprint": plan.spec_fingerprint,
         "plan_fingerprint": plan.fingerprint,
+        "as_of": plan.as_of,
         "tables": [
             {"name": t.name, "version": t.version, "content_hash": t.content_hash} for t in plan.tables
         ],

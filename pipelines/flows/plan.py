@@ -242,12 +242,19 @@ def _changed_rows(lake: Lake, plan: BacktestPlan, table: PinnedTable) -> int:
     latest = lake.version(table.name)
     if latest is None or latest == table.version:
         return 0
-    if lake.content_hash(table.name, latest) == table.content_hash:
+    if lake.content_hash(table.name, latest, as_of=plan.knowledge_time) == table.content_hash:
         return 0
     target = contract(table.name)
     start, end = (_first(plan), date.fromisoformat(plan.end)) if target.time else (None, None)
     before, after = (
-        lake.read(table.name, version=version, start=start, end=end, columns=target.content)
+        lake.read(
+            table.name,
+            version=version,
+            start=start,
+            end=end,
+            columns=target.content,
+            as_of=plan.knowledge_time,
+        )
         for version in (table.version, latest)
     )
     if target.time is None:

@@ -10,6 +10,7 @@ from quant.pipelines.flows.backtest import execute, load, resolve_spec
 from quant.pipelines.flows.runs import find_run, read_part
 
 if TYPE_CHECKING:
+    from datetime import datetime
     from pathlib import Path
 
     from quant.pipelines.workspace import Workspace
@@ -116,12 +117,12 @@ def _tables(lake: Lake, plan: BacktestPlan) -> tuple[tuple[PinnedTable, ...], li
     """The pinned versions where their content is what it was; else the newest one, told as a difference."""
     used, differences = [], []
     for table in plan.tables:
-        now = _content(lake, table.name, table.version)
+        now = _content(lake, table.name, table.version, plan.knowledge_time)
         if now == table.content_hash:
             used.append(table)
             continue
         latest = lake.version(table.name) or 0
-        found = _content(lake, table.name, latest)
+        found = _content(lake, table.name, latest, plan.knowledge_time)
         used.append(replace(table, version=latest))
         if found != table.content_hash:
             differences.append(
@@ -130,9 +131,9 @@ def _tables(lake: Lake, plan: BacktestPlan) -> tuple[tuple[PinnedTable, ...], li
     return tuple(used), differences
 
 
-def _content(lake: Lake, table: str, version: int) -> str | None:
+def _content(lake: Lake, table: str, version: int, as_of: datetime | None) -> str | None:
     try:
-        return lake.content_hash(table, version=version)
+        return lake.content_hash(table, version=version, as_of=as_of)
     except QuantError:
         return None
 

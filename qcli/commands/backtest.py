@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from quant.core.time import parse_instant
 from quant.qcli.options import JsonOption, LangOption, ProfileOption, WorkspaceOption, open_workspace
 
 
@@ -26,6 +27,14 @@ def backtest(
             show_default=False,
         ),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="Use only what was known and recorded by this instant, as 2026-01-05T00:00+08:00.",
+            show_default=False,
+        ),
+    ] = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print the plan as a tree and stop.")] = False,
     open_report: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
     lang: LangOption = None,
@@ -41,6 +50,8 @@ def backtest(
 
     desk = open_workspace(workspace, profile)
     spec = spec or flow.default_backtest(desk)
+    if as_of is not None:
+        overrides = [*(overrides or []), f"as_of={parse_instant(as_of).isoformat()}"]
     if explain:
         from quant.qcli.render.plans import print_plan
 

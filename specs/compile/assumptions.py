@@ -65,6 +65,14 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Decisions at 14:57 use the opening price and earlier sessions only, and fill at the close.",
         "14:57 的决策只用开盘价和此前的数据，并以收盘价成交。",
     ),
+    "restatements.undated": (
+        "Some figures were restated without a date of their own; the first published ones are used.",
+        "部分财务数据的修订没有单独的公告日，使用首次公布的数值。",
+    ),
+    "knowledge.as_of": (
+        "Only what was known at the stated knowledge time is used.",
+        "只使用所声明的知识时点之前已知的数据。",
+    ),
     "knowledge.latest": (
         "The newest recorded values are used, later corrections included.",
         "使用最新入库数据，包含事后修订。",

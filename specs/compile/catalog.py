@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import Protocol
 
 
@@ -37,6 +37,8 @@ class TableState:
 class Catalog(Protocol):
     """Which table versions there are."""
 
-    def table(self, name: str) -> TableState | None:
-        """The newest version of a golden table; None when it was never written."""
+    def table(self, name: str, as_of: datetime | None = None) -> TableState | None:
+        """The newest version of a golden table; None when it was never written. With ``as_of``, content and
+        coverage are what was known then.
+        """
         ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from quant.core.errors import Location, QuantError, SpecError, SpecErrors
 from quant.core.hashing import decimal_text
 from quant.core.ids import parse_code
 from quant.specs.compile.catalog import Catalog, TableState
-from quant.specs.compile.coverage import Frame, table_states
+from quant.specs.compile.coverage import Frame, reported_tables, table_states
 from quant.specs.compile.plan import (
     BacktestPlan,
     BenchmarkPlan,
@@ -29,7 +29,7 @@ from quant.specs.compile.programs import conjunction, factor_program, formula_pr
 from quant.specs.expr.program import Program
 from quant.specs.resolution import ResolvedSpec
 from quant.specs.schema import CostSpec, RiskSpec
-from quant.specs.schema.research import Boards
+from quant.specs.schema.research import Boards, IndexMembers
 from quant.specs.schema.trading import Fill
 
 _FROM_FACTS = {
@@ -48,7 +48,8 @@ def compile_backtest(
     kernel_hash: str,
     as_of: datetime | None = None,
 ) -> BacktestPlan:
-    """The plan of a backtest over the newest tables.
+    """The plan of a backtest over the newest tables, or over what they said ``as_of`` an instant, which
+    replaces the spec's own.
 
     Raises SpecErrors: look-ahead, or ``data.missing`` with the command that fetches what is missing.
     """
@@ -61,8 +62,10 @@ def compile_backtest(
         spec.fill,
         spec.prices,
         resolved.where("backtest", "range"),
+        as_of or spec.as_of,
+        None if as_of else resolved.where("backtest", "as_of"),
     )
-    return _compile(resolved, catalog, frame, rulebook_hash, kernel_hash, as_of)
+    return _compile(resolved, catalog, frame, rulebook_hash, kernel_hash)
 
 
 def compile_session(
@@ -86,6 +89,7 @@ def compile_session(
         spec.fill,
         "raw",
         resolved.where("deployment", "env", "paper", "from"),
+        as_of,
     )
     if frame.start > frame.end:
         raise SpecErrors(
@@ -99,7 +103,7 @@ def compile_session(
                 )
             ]
         )
-    return _compile(resolved, catalog, frame, rulebook_hash, kernel_hash, as_of)
+    return _compile(resolved, catalog, frame, rulebook_hash, kernel_hash)
 
 
 def _compile(
@@ -108,10 +112,7 @@ def _compile(
     frame: Frame,
     rulebook_hash: str,
     kernel_hash: str,
-    as_of: datetime | None,
 ) -> BacktestPlan:
-    if as_of is not None:
-        raise _knowledge_time(as_of)
     decide = decision_instant(resolved)
     signal = signal_program(resolved, decide)
     where = conjunction(where_programs(resolved.universe, resolved.marks["universe"], decide))
@@ -119,7 +120,12 @@ def _compile(
     lookback = max(
         1, signal.lookback if signal else 0, where.lookback if where else 0, code.lookback if code else 0
     )
-    states = table_states(resolved, catalog, frame, lookback)
+    columns = [*(signal.columns if signal else ()), *(where.columns if where else ())]
+    reported = reported_tables(columns)
+    if code is not None:
+        present = (t for t in ("daily_basics", "fundamentals") if catalog.table(t, frame.as_of) is not None)
+        reported = tuple(dict.fromkeys((*reported, *present)))
+    states = table_states(resolved, catalog, frame, lookback, reported)
     pinned = tuple(PinnedTable(s.name, s.version, s.content_hash) for s in states)
     return BacktestPlan(
         name=resolved.name,
@@ -147,22 +153,8 @@ def _compile(
         rulebook_hash=rulebook_hash,
         kernel_hash=kernel_hash,
         assumptions=_assumptions(resolved, frame, states, decide),
+        as_of=None if frame.as_of is None else frame.as_of.astimezone(UTC).isoformat(),
         profile=resolved.profile,
-    )
-
-
-def _knowledge_time(as_of: datetime) -> SpecErrors:
-    return SpecErrors(
-        [
-            SpecError(
-                "spec.unenforced",
-                "a knowledge time is not enforced by this version",
-                where=Location("<as_of>"),
-                expected="no as_of: runs use the newest tables and pin their versions",
-                found=as_of.isoformat(),
-                hint="replay an earlier run to use the versions it pinned",
-            )
-        ]
     )
 
 
@@ -203,6 +195,8 @@ def _members(resolved: ResolvedSpec) -> Members:
         return {"boards": tuple(sorted(set(members.boards)))}
     if isinstance(members, list):
         return _codes(members, resolved.where("universe", "members"))
+    if isinstance(members, IndexMembers):
+        return {"index": _codes([members.index], resolved.where("universe", "members"))}
     return "all"
 
 
@@ -305,5 +299,7 @@ def _assumptions(
         found.append("fill.unlimited_volume")
     if decide == "before_close":
         found.append("decide.before_close")
-    found.append("knowledge.latest")
+    if "restatements" in facts:
+        found.append("restatements.undated")
+    found.append("knowledge.latest" if frame.as_of is None else "knowledge.as_of")
     return tuple(found)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from quant.core.errors import SpecError, StateConflict
@@ -132,6 +133,11 @@ class BacktestPlan:
     as_of: str | None = None
     profile: str = ""
     format: int = PLAN_FORMAT
+
+    @property
+    def knowledge_time(self) -> datetime | None:
+        """``as_of`` as an instant; None for the newest tables."""
+        return None if self.as_of is None else datetime.fromisoformat(self.as_of)
 
     @property
     def fingerprint(self) -> str:

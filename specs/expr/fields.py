@@ -2,6 +2,8 @@
 
 Panel columns are the unadjusted columns of the tables (``close``, ``volume``, ``adj_factor`` …), float64 with
 NaN for unknown. An adjusted field is a product inside the program, so only the cells needed are computed.
+Valuations of a session are computed by vendors after its close; reported items are what was announced before
+the session opened, of the newest period.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from quant.core.market.statements import BASICS, ITEMS
 from quant.specs.expr.types import Availability, Unit
 
 ADJUSTMENT = "adj_factor"
@@ -25,6 +28,10 @@ class Field:
     summary: str
     unit: Unit = Unit.NONE
     adjust: str = ""
+
+
+ALIASES = {"mktcap": "total_cap"}
+"""Other names of columns."""
 
 
 def _fields() -> tuple[Field, ...]:
@@ -50,6 +57,9 @@ def _fields() -> tuple[Field, ...]:
         Field("is_st", "is_st", preopen, "1 known to be under special treatment, else 0"),
         Field("suspended", "suspended", preopen, "1 known to be suspended for the session, else 0"),
         Field(ADJUSTMENT, ADJUSTMENT, preopen, "cumulative post-adjustment factor"),
+        *(Field(name, name, Availability.AFTER, meaning) for name, meaning in BASICS.items()),
+        *(Field(alias, name, Availability.AFTER, BASICS[name]) for alias, name in ALIASES.items()),
+        *(Field(n, n, preopen, f"{i.meaning}, {i.unit}, as last announced") for n, i in ITEMS.items()),
     )  # fmt: skip
 
 

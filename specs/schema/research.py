@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, WithJsonSchema
 
 from quant.specs.schema.model import Part, Spec
 from quant.specs.schema.values import (
@@ -18,10 +19,12 @@ from quant.specs.schema.values import (
     ShareOrNone,
     Top,
     Turnover,
+    refuse,
 )
 
 Board = Literal["SSE_MAIN", "SZSE_MAIN", "SME", "CHINEXT", "STAR", "BSE"]
 Decide = Literal["after_close", "before_close"]
+_INDEX = re.compile(r"""index\(\s*(["']?)([0-9A-Za-z.]{1,20})\1\s*\)""")
 
 
 class Boards(Part):
@@ -31,12 +34,41 @@ class Boards(Part):
     """The boards."""
 
 
+class IndexMembers(Part):
+    """The members of an index from one session to another, those that were delisted since included."""
+
+    index: InstrumentCode
+    """The code of the index."""
+
+
+def _index(value: Any) -> Any:
+    found = _INDEX.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None and isinstance(value, str) and value.strip().startswith("index"):
+        raise refuse("not an index", 'the code of an index, as index("000300.SH")')
+    return {"index": found[2]} if found else value
+
+
+IndexOf = Annotated[
+    IndexMembers,
+    BeforeValidator(_index),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "pattern": _INDEX.pattern},
+                {"type": "object", "properties": {"index": {"type": "string"}}, "required": ["index"]},
+            ]
+        }
+    ),
+]
+
+
 class UniverseSpec(Spec):
     """Which instruments may be held, decided anew at every decision from what is known then."""
 
     kind: Literal["universe"]
-    members: Literal["all"] | Annotated[list[InstrumentCode], Field(min_length=1)] | Boards = "all"
-    """All instruments, those with the given codes, or those of the given boards; delisted ones are kept."""
+    members: Literal["all"] | Annotated[list[InstrumentCode], Field(min_length=1)] | Boards | IndexOf = "all"
+    """All instruments, those with the given codes, those of the given boards, or the members of an index at
+    the time as `index("000300.SH")`; delisted ones are kept."""
     where: list[Expression] = Field(default_factory=list)
     """Conditions that must all hold, as `$list_days >= 60`; unknown counts as not."""
 

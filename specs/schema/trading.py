@@ -11,6 +11,7 @@ from quant.specs.schema.model import Part, Spec
 from quant.specs.schema.values import (
     Cash,
     Date,
+    Instant,
     InstrumentCode,
     Money,
     Multiple,
@@ -169,7 +170,6 @@ class BacktestSpec(Spec):
 
     not_enforced: ClassVar[dict[str, str]] = {
         "validate": "",
-        "as_of": "runs use the newest tables and pin their versions",
     }
 
     kind: Literal["backtest"]
@@ -177,6 +177,8 @@ class BacktestSpec(Spec):
     """The documents the run is made of."""
     range: Span
     """The sessions of the run."""
+    as_of: Instant | None = None
+    """The knowledge time: only what was known and recorded by then is used; left out, the newest tables."""
     cash: Cash
     """The money at the start."""
     currency: Literal["CNY"] = "CNY"

@@ -13,7 +13,9 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from quant.core.errors import UsageError
 from quant.core.hashing import decimal_text
+from quant.core.time import parse_instant
 from quant.specs.kinds import NAME
 
 MAX_EXPONENT = 18
@@ -105,6 +107,14 @@ def _date(value: Any) -> date:
         return date.fromisoformat(value)
     except ValueError as error:
         raise refuse(f"not a date: {error}", "a date of the calendar, as 2026-01-05") from None
+
+
+def _instant(value: Any) -> datetime:
+    try:
+        return parse_instant(value)
+    except UsageError as error:
+        fault = error.fault
+        raise refuse("not an instant", fault.expected or "", fault.hint or "") from None
 
 
 def _matching(pattern: re.Pattern[str], message: str, expected: str) -> BeforeValidator:
@@ -263,6 +273,7 @@ Intensity = Annotated[
 ]
 
 Date = Annotated[date, BeforeValidator(_date), _schema(format="date")]
+Instant = Annotated[datetime, BeforeValidator(_instant), _schema(format="date-time")]
 Name = Annotated[
     str,
     _matching(NAME, "not a valid name", "lower-case letters, digits, _ and -, a letter first"),

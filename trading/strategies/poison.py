@@ -24,6 +24,7 @@ from quant.trading.ports import Ns, Origin, SessionPlan, Strategy
 if TYPE_CHECKING:
     from quant.native.config import KernelConfig
     from quant.research.panel import Panel
+    from quant.research.reported import ReportedValues
 
 _PRICES: Final = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down", "vwap")
 _AT_CLOSE: Final = ("high", "low", "close", "vwap", "volume", "amount")
@@ -126,6 +127,8 @@ def poison_panel(panel: Panel, t: int, phase: Phase, seed: int) -> Panel:
     cash[later] = rng.integers(0, 10**9, int(later.sum()))
     bonus[later] = rng.integers(0, 10**8, int(later.sum()))
     actions = replace(panel.actions, cash_per_share=cash, bonus_ratio=bonus)
+    if panel.reported is not None:
+        changed["reported"] = _PoisonedReported(panel.reported, t, phase, seed)
     return replace(panel, actions=actions, **changed)
 
 
@@ -167,6 +170,29 @@ def _caught(data: MarketData, t: int) -> CheckFailed:
         expected="the same intents whatever comes later",
         found="other intents",
     )
+
+
+class _PoisonedReported:
+    """What is known about companies, with garbage where nothing is known yet; made when asked for."""
+
+    def __init__(self, reported: ReportedValues, t: int, phase: Phase, seed: int) -> None:
+        self._reported, self._t, self._phase, self._seed = reported, t, phase, seed
+
+    def __getitem__(self, name: str) -> Matrix:
+        values = np.array(self._reported[name], dtype=np.float64)
+        begin = self._t + (KNOWN_FROM[name] <= self._phase)
+        rng = np.random.default_rng([self._seed, self._t, len(name), *name.encode()])
+        values[begin:] = _garbage(values[begin:], name, rng)
+        return values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._reported)
+
+    def members(self, index: str) -> NDArray[np.bool_]:
+        held = np.array(self._reported.members(index))
+        rng = np.random.default_rng([self._seed, self._t])
+        held[self._t + 1 :] = rng.random(held[self._t + 1 :].shape) < 0.5
+        return held
 
 
 class _PoisonedColumns(Mapping[str, Matrix]):

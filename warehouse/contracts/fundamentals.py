@@ -6,6 +6,7 @@ from typing import Final
 
 import polars as pl
 
+from quant.core.market.statements import BASICS, ITEMS
 from quant.warehouse.contracts.columns import (
     ID,
     SESSION,
@@ -24,7 +25,7 @@ def _ratio(name: str, meaning: str) -> ColumnContract:
 
 
 def _shares(name: str, meaning: str) -> ColumnContract:
-    return column(name, pl.Int64(), f"{meaning}, shares", nullable=True, available="close+2h", low=0)
+    return column(name, pl.Int64(), meaning, nullable=True, available="close+2h", low=0)
 
 
 TABLES: Final = (
@@ -34,22 +35,10 @@ TABLES: Final = (
         (
             ID,
             SESSION,
-            _ratio("turnover", "volume / float shares, 1 = all of them"),
-            _ratio("turnover_free", "volume / free-float shares"),
-            _ratio("volume_ratio", "volume per minute / its mean over the five sessions before"),
-            _ratio("pe", "price / earnings of the last year; null for losses"),
-            _ratio("pe_ttm", "price / earnings of the last four quarters; null for losses"),
-            _ratio("pb", "price / book value"),
-            _ratio("ps", "price / sales of the last year"),
-            _ratio("ps_ttm", "price / sales of the last four quarters"),
-            _ratio("pcf_ttm", "price / net cash flow of the last four quarters"),
-            _ratio("dividend_yield", "dividends of the last year / price"),
-            _ratio("dividend_yield_ttm", "dividends of the last twelve months / price"),
-            _shares("total_shares", "issued"),
-            _shares("float_shares", "that may be traded"),
-            _shares("free_shares", "that are traded in fact"),
-            _ratio("total_cap", "total_shares * close, yuan"),
-            _ratio("float_cap", "float_shares * close, yuan"),
+            *(
+                _shares(name, meaning) if name.endswith("_shares") else _ratio(name, meaning)
+                for name, meaning in BASICS.items()
+            ),
             *provenance(),
         ),
         key=("instrument_id", "session"),
@@ -62,13 +51,18 @@ TABLES: Final = (
         "row, never a change of the first.",
         (
             ID,
-            column("item", pl.String(), "what is reported: revenue, net_profit, eps, roe, ..."),
+            column("item", pl.String(), "what is reported, one of the list below", values=tuple(ITEMS)),
             column("period_end", pl.Date(), "last day of the period that is reported"),
             column("announced", pl.Date(), "date on which this value was published"),
             column(
                 "first_announced", pl.Date(), "date on which the period was first published", nullable=True
             ),
-            column("report", pl.String(), "the report it stands in: income, indicator, balance, cash_flow"),
+            column(
+                "report",
+                pl.String(),
+                "the report it stands in",
+                values=("income", "balance", "cash_flow", "indicator"),
+            ),
             column(
                 "value",
                 pl.Float64(),

@@ -82,7 +82,7 @@ def test_local_table_versions_do_not_count(tmp_path: Path) -> None:
         == plan(tmp_path, FullCatalog(version=9)).fingerprint
     )
     other = FullCatalog()
-    other.table = lambda name: FullCatalog().table(name + "x")  # type: ignore[method-assign]
+    other.table = lambda name, as_of=None: FullCatalog().table(name + "x", as_of)  # type: ignore[method-assign]
     assert plan(tmp_path).fingerprint != plan(tmp_path, other).fingerprint
 
 
@@ -202,10 +202,79 @@ def test_members_and_forbidden_codes_are_canonical(tmp_path: Path) -> None:
     assert found.risk.forbidden == ("000002.SZ",)
 
 
-def test_a_knowledge_time_is_refused_until_it_is_enforced(tmp_path: Path) -> None:
+def test_a_knowledge_time_is_part_of_the_plan(tmp_path: Path) -> None:
     spec = resolve(load(tmp_path, strategy=STRATEGY, run=BACKTEST), "backtest", "run")
-    with pytest.raises(SpecErrors, match="not enforced by this version"):
-        compile_backtest(spec, FullCatalog(), as_of=datetime(2022, 1, 5, tzinfo=UTC), **HASHES)
+    moment = datetime(2022, 1, 5, tzinfo=UTC)
+    found = compile_backtest(spec, FullCatalog(), as_of=moment, **HASHES)
+    assert found.as_of == "2022-01-05T00:00:00+00:00"
+    assert found.assumptions[-1] == "knowledge.as_of"
+    assert found.fingerprint != compile_backtest(spec, FullCatalog(), **HASHES).fingerprint
+    stated = load(tmp_path / "b", strategy=STRATEGY, run=BACKTEST + "as_of: 2022-01-05T08:00+08:00\n")
+    written = resolve(stated, "backtest", "run")
+    assert compile_backtest(written, FullCatalog(), **HASHES).as_of == found.as_of
+    assert written.fingerprint != spec.fingerprint
+    overridden = resolve(stated, "backtest", "run", ["as_of=2023-01-05T08:00+08:00"])
+    assert compile_backtest(overridden, FullCatalog(), **HASHES).as_of == "2023-01-05T00:00:00+00:00"
+
+
+def test_a_run_cannot_go_beyond_what_its_knowledge_time_knows(tmp_path: Path) -> None:
+    run = BACKTEST + "as_of: 2021-12-31T14:59+08:00\n"
+    spec = resolve(load(tmp_path, strategy=STRATEGY, run=run), "backtest", "run")
+    with pytest.raises(SpecErrors, match="not over at its knowledge time") as caught:
+        compile_backtest(spec, FullCatalog(), **HASHES)
+    assert str(caught.value.errors[0].fault.where) == "specs/run.yaml:8:8"
+
+
+@pytest.mark.parametrize("text", ["2021-12-31", "2021-12-31T15:00", "soon", "20211231"])
+def test_a_knowledge_time_needs_hour_and_offset(tmp_path: Path, text: str) -> None:
+    with pytest.raises(SpecErrors, match="not an instant"):
+        load(tmp_path, strategy=STRATEGY, run=BACKTEST + f"as_of: {text}\n")
+
+
+INDEX = "apiVersion: quant/v1\nkind: universe\nname: all_listed\nmembers: "
+
+
+@pytest.mark.parametrize("written", ['index("000300.SH")', "index(sh.000300)", "{index: 000300.XSHG}"])
+def test_an_index_as_universe_pins_its_members(tmp_path: Path, written: str) -> None:
+    registry = load(tmp_path, strategy=STRATEGY, run=BACKTEST, universe=INDEX + written + "\n")
+    found = compile_backtest(resolve(registry, "backtest", "run"), FullCatalog(), **HASHES)
+    assert found.universe.members == {"index": ("000300.SH",)}
+    assert [t.name for t in found.tables][-2:] == ["index_members", "index_weights"]
+    assert BacktestPlan.from_json(found.to_json()) == found
+
+
+def test_an_index_without_lists_names_the_table_to_sync(tmp_path: Path) -> None:
+    registry = load(tmp_path, strategy=STRATEGY, run=BACKTEST, universe=INDEX + 'index("000300.SH")\n')
+    with pytest.raises(SpecErrors, match="index_members") as caught:
+        compile_backtest(
+            resolve(registry, "backtest", "run"),
+            FullCatalog(missing=("index_members", "index_weights")),
+            **HASHES,
+        )
+    assert "quant data sync index_members" in (caught.value.errors[0].fault.hint or "")
+
+
+def test_what_expressions_say_about_companies_is_pinned(tmp_path: Path) -> None:
+    strategy = STRATEGY.replace("signal: momentum_20", 'expr: "$eps / $raw_close + Ref(1 / $pe_ttm, 1)"')
+    found = plan(tmp_path, strategy=strategy.replace("$raw_close", "Ref($raw_close, 1)"))
+    assert [t.name for t in found.tables][-2:] == ["daily_basics", "fundamentals"]
+    with pytest.raises(SpecErrors, match="daily_basics") as caught:
+        plan(tmp_path / "b", FullCatalog(missing=("daily_basics",)), strategy=strategy)
+    assert "quant data sync daily_basics" in (caught.value.errors[0].fault.hint or "")
+
+
+@pytest.mark.parametrize("name", ["pe_ttm", "mktcap", "turnover", "total_cap", "pb"])
+def test_valuations_of_a_session_are_not_known_when_it_closes(tmp_path: Path, name: str) -> None:
+    strategy = STRATEGY.replace("signal: momentum_20", f'expr: "-${name}"')
+    with pytest.raises(SpecErrors, match="known after the close") as caught:
+        plan(tmp_path, strategy=strategy)
+    assert f"Ref(${name}, 1)" in (caught.value.errors[0].fault.hint or "")
+
+
+def test_unknown_items_are_refused_with_what_was_meant(tmp_path: Path) -> None:
+    with pytest.raises(SpecErrors, match="unknown field") as caught:
+        plan(tmp_path, strategy=STRATEGY.replace("signal: momentum_20", 'expr: "$net_proft"'))
+    assert caught.value.errors[0].fault.hint == "did you mean $net_profit?"
 
 
 def test_a_deployment_is_a_paper_session(repository: Path) -> None:
