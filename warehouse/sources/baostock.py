@@ -103,10 +103,9 @@ class BaostockAdapter:
         if endpoint == "query_stock_basic" and "type" in frame.columns:
             frame = frame.filter(pl.col("type") == _STOCK)
         if endpoint in INDICES:
-            frame = frame.with_columns(
-                pl.lit(INDICES[endpoint]).alias("index_code"),
-                pl.lit(str(payload.request["date"])).alias("date"),
-            )
+            frame = frame.with_columns(pl.lit(INDICES[endpoint]).alias("index_code"))
+        if endpoint == _DAYS_OF["query_adjust_factor"]:  # of a list of all factors in force, those of the day
+            frame = frame.filter(pl.col("dividOperateDate") == str(payload.request["date"]))
         if "time" in frame.columns:
             local = pl.col("time").str.to_datetime(_STAMP, time_unit="ms", strict=False)
             frame = frame.with_columns(
@@ -145,7 +144,7 @@ class BaostockAdapter:
         return plans[endpoint]
 
     def _everything(self, want: Want) -> Iterator[Call]:
-        yield Call(want.endpoint, {}, 7_000)
+        yield Call(want.endpoint, {}, 1)
 
     def _history(self, want: Want) -> Iterator[Call]:
         codes = self._codes(want.start, want.end)
@@ -171,20 +170,23 @@ class BaostockAdapter:
     def _by_code(
         self, endpoint: str, codes: Sequence[str], spans: Sequence[Span], more: Mapping[str, str], bars: int
     ) -> Iterator[Call]:
+        """``bars`` a session are certain of codes that were listed on the first day and on the last."""
+        throughout = [set(self._codes(first, first)) & set(self._codes(last, last)) for first, last in spans]
+        sessions = [self._count(*span) for span in spans]
         for code in codes:
-            for span in spans:
-                rows = bars * self._count(*span)
+            for span, listed, count in zip(spans, throughout, sessions, strict=True):
+                rows = bars * count if code in listed else 0
                 yield Call(endpoint, {"code": code, **_between(span), **more}, rows)
 
     def _days(self, want: Want) -> Iterator[Call]:
-        rows = len(self._codes(want.start, want.end)) if "history" in want.endpoint else 0
         for day in calendar(self._settings.calendar).sessions(want.start, want.end):
+            rows = len(self._codes(day, day)) if "history" in want.endpoint else 0
             yield Call(want.endpoint, {"date": day.isoformat()}, rows)
 
     def _dividends(self, want: Want) -> Iterator[Call]:
         for code in self._codes(want.start, want.end):
             for year in range(want.start.year, want.end.year + 1):
-                yield Call(want.endpoint, {"code": code, "year": str(year), "yearType": "operate"}, 1)
+                yield Call(want.endpoint, {"code": code, "year": str(year), "yearType": "operate"})
 
     def _quarters(self, want: Want) -> Iterator[Call]:
         last = want.end.year * 4 + (want.end.month - 1) // 3
@@ -192,7 +194,7 @@ class BaostockAdapter:
         for code in self._codes(want.start, want.end):
             for quarter in range(first, last + 1):
                 params = {"code": code, "year": str(quarter // 4), "quarter": str(quarter % 4 + 1)}
-                yield Call(want.endpoint, params, 1)
+                yield Call(want.endpoint, params)
 
     def _months(self, want: Want) -> Iterator[Call]:
         """The list in force at the first session of the interval and of each month in it."""
@@ -200,7 +202,7 @@ class BaostockAdapter:
         for first, last in by_months(want.start, want.end):
             sessions = days.sessions(first, last)
             if sessions:
-                yield Call(want.endpoint, {"date": sessions[0].isoformat()}, 500)
+                yield Call(want.endpoint, {"date": sessions[0].isoformat()}, 1)
 
     def _dates(self, want: Want) -> Iterator[Call]:
         for span in by_years(want.start, want.end, 5):
@@ -208,7 +210,7 @@ class BaostockAdapter:
 
     def _all_stock(self, want: Want) -> Iterator[Call]:
         for day in calendar(self._settings.calendar).sessions(want.start, want.end):
-            yield Call(want.endpoint, {"day": day.isoformat()}, 6_000)
+            yield Call(want.endpoint, {"day": day.isoformat()}, 1)
 
     def _day_by_day(self, calls: int, start: date, end: date) -> bool:
         chosen = self._settings.options.get("by", "auto")

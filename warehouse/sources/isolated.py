@@ -46,7 +46,7 @@ class IsolatedSdk:
         self._opening = opening
         self._idle: list[_Worker] = []
         self._lock = Lock()
-        self._closed = False
+        self._closed = 0
 
     def ask(self, call: Call, timeout: float) -> Answer:
         """The worker's answer. Raises VendorFault; one that did not answer in time is killed."""
@@ -55,9 +55,9 @@ class IsolatedSdk:
             return worker.put(question, timeout + GRACE_SECONDS)
 
     def close(self) -> None:
-        """End all workers."""
+        """End all workers; one that is busy ends with its call. A later call starts a new one."""
         with self._lock:
-            self._closed = True
+            self._closed += 1
             idle, self._idle = self._idle, []
         for worker in idle:
             worker.close()
@@ -65,7 +65,7 @@ class IsolatedSdk:
     @contextmanager
     def _borrowed(self, timeout: float) -> Iterator[_Worker]:
         with self._lock:
-            worker = self._idle.pop() if self._idle else None
+            worker, closed = self._idle.pop() if self._idle else None, self._closed
         if worker is None:
             worker = _Worker(self._module, self._environment)
             try:
@@ -79,13 +79,13 @@ class IsolatedSdk:
             if not isinstance(error, VendorFault) or not worker.alive:
                 worker.kill()
                 raise
-            self._give_back(worker)
+            self._give_back(worker, closed)
             raise
-        self._give_back(worker)
+        self._give_back(worker, closed)
 
-    def _give_back(self, worker: _Worker) -> None:
+    def _give_back(self, worker: _Worker, closed: int) -> None:
         with self._lock:
-            if not self._closed:
+            if closed == self._closed:
                 self._idle.append(worker)
                 return
         worker.close()

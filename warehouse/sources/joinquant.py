@@ -50,7 +50,6 @@ DATED_BY: Final = {
 """The date column by which rows of the host's tables are asked for."""
 _FREQUENCIES: Final = {"bars_1m": ("1m", 240), "bars_5m": ("5m", 48), "bars_1h": ("60m", 4)}
 _MOST_ROWS: Final = 20_000
-_TABLE_ROWS: Final = 5_000
 _MOST_CODES: Final = 200
 _LATE_QUARTERS: Final = 6
 _NEVER: Final = "2200-01-01"
@@ -116,10 +115,7 @@ class JoinQuantAdapter:
             )
         if endpoint in ("get_index_stocks", "get_index_weights"):
             index = payload.request.get("index_symbol") or payload.request.get("index_id")
-            frame = frame.with_columns(
-                pl.lit(str(parse_code(str(index)))).alias("index_code"),
-                pl.lit(str(payload.request["date"])).alias("asked_date"),
-            )
+            frame = frame.with_columns(pl.lit(str(parse_code(str(index)))).alias("index_code"))
         return frame
 
     def close(self) -> None:
@@ -153,7 +149,7 @@ class JoinQuantAdapter:
         return plans[endpoint]
 
     def _everything(self, want: Want) -> Iterator[Call]:
-        yield Call(want.endpoint, {"types": ["stock"]}, 6_000)
+        yield Call(want.endpoint, {"types": ["stock"]}, 1)
 
     def _prices(self, want: Want) -> Iterator[Call]:
         frequency, bars = _FREQUENCIES.get(want.dataset, ("daily", 1))
@@ -174,7 +170,8 @@ class JoinQuantAdapter:
         yield from self._bunched(want, "security_list", {"info": "is_st", "df": True}, 1)
 
     def _valuation(self, want: Want) -> Iterator[Call]:
-        yield from self._bunched(want, "security_list", {}, 1)
+        for call in self._bunched(want, "security_list", {}, 1):
+            yield Call(call.endpoint, call.params)  # only sessions with trading have a row
 
     def _bunched(self, want: Want, key: str, more: Mapping[str, object], bars: int) -> Iterator[Call]:
         """Codes and dates so that codes * bars stay below a page."""
@@ -203,7 +200,7 @@ class JoinQuantAdapter:
             for some in bunches(self._codes(want.start, want.end), _MOST_CODES):
                 dates = {"start_date": first.isoformat(), "end_date": last.isoformat()}
                 params = {"codes": list(some), "by": DATED_BY[want.endpoint], **dates, **where}
-                yield Call(want.endpoint, params, min(_TABLE_ROWS, 4 * len(some)))
+                yield Call(want.endpoint, params)
 
     def _quarters(self, want: Want) -> Iterator[Call]:
         last = want.end.year * 4 + (want.end.month - 1) // 3
@@ -211,7 +208,7 @@ class JoinQuantAdapter:
         for quarter in range(first, last + 1):
             for some in bunches(self._codes(want.start, want.end), _MOST_CODES):
                 params = {"codes": list(some), "statDate": f"{quarter // 4}q{quarter % 4 + 1}"}
-                yield Call(want.endpoint, params, len(some))
+                yield Call(want.endpoint, params)
 
     def _members(self, want: Want) -> Iterator[Call]:
         """The list in force at the first session of the interval and of each month in it."""
@@ -222,7 +219,7 @@ class JoinQuantAdapter:
             sessions = calendar(self._settings.calendar).sessions(first, last)
             for index in indices if sessions else ():
                 params = {key: parse_code(str(index)).show("joinquant"), "date": sessions[0].isoformat()}
-                yield Call(want.endpoint, params, 500)
+                yield Call(want.endpoint, params, 1)
 
     def _between(self, call: Call, first: date, last: date) -> dict[str, str]:
         """The dates of a call; a minute bar's day ends at its last minute, not at its first."""

@@ -136,6 +136,8 @@ class BaostockProgram:
             raise VendorFault("transient", f"{endpoint}: unreadable answer: {error}") from error
         if any(len(row) != len(fields) for row in rows):
             raise VendorFault("invalid", f"{endpoint}: rows of other lengths than the {len(fields)} columns")
+        if endpoint.endswith("_stocks"):  # lists do not say which day was asked for
+            fields, rows = [*fields, "date"], [[*row, str(params["date"])] for row in rows]
         content = as_json({"fields": fields, "record": rows})
         return Answer(content, JSON, len(rows), empty_is_known=endpoint != _ALL_OF_A_SESSION)
 

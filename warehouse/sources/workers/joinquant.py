@@ -76,8 +76,8 @@ class JoinQuantProgram:
         readers: dict[str, Callable[[Any], dict[str, list[Any]]]] = {
             "get_extras": _by_date_and_code,
             "get_all_securities": _with_code,
-            "get_index_weights": _with_code,
-            "get_index_stocks": lambda codes: {"code": _plain(codes)},
+            "get_index_weights": lambda frame: _on(params, _with_code(frame)),
+            "get_index_stocks": lambda codes: _on(params, {"code": _plain(codes)}),
             "get_query_count": lambda counts: {name: [int(n)] for name, n in counts.items()},
             "get_trade_days": lambda days: {"day": _plain(days)},
         }
@@ -161,6 +161,11 @@ def _columns(frame: Any) -> dict[str, list[Any]]:
 
 def _with_code(frame: Any) -> dict[str, list[Any]]:
     return {"code": _plain(frame.index), **_columns(frame)}
+
+
+def _on(params: Params, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Lists do not say which day was asked for."""
+    return {**columns, "asked_date": [str(params["date"])] * len(columns["code"])}
 
 
 def _by_date_and_code(frame: Any) -> dict[str, list[Any]]:
