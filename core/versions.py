@@ -11,6 +11,8 @@ WORKSPACE_FORMAT: Final = 1
 RUN_FORMAT: Final = 1
 JOURNAL_FORMAT: Final = 1
 PLAN_FORMAT: Final = 1
+TABLE_FORMAT: Final = 2
+"""Of the lake's tables, in their metadata. 1: files by partition. 2: files hold whole dates."""
 JSON_SCHEMA_VERSION: Final = 1
 """``schema_version`` of every object printed with ``--json``."""
 
@@ -20,5 +22,6 @@ __all__ = [
     "JSON_SCHEMA_VERSION",
     "PLAN_FORMAT",
     "RUN_FORMAT",
+    "TABLE_FORMAT",
     "WORKSPACE_FORMAT",
 ]

@@ -2,44 +2,47 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from quant.core.errors import CheckFailed
 from quant.core.hashing import canonical_json, digest
-from quant.warehouse.files import write_atomic
 from quant.warehouse.sources.port import Payload
+from quant.warehouse.store import LocalFolder, Storage
 
 
-@dataclass(frozen=True, slots=True)
 class PayloadStore:
     """``<lake>/raw/<source>/<first two digits>/<digest>`` and beside it the request as JSON."""
 
-    root: Path
+    def __init__(self, root: Path | Storage) -> None:
+        self.store: Storage = LocalFolder(root.absolute()) if isinstance(root, Path) else root
+
+    def name(self, source: str, payload_digest: str) -> str:
+        return f"raw/{source}/{payload_digest[:2]}/{payload_digest}"
 
     def path(self, source: str, payload_digest: str) -> Path:
-        return self.root / "raw" / source / payload_digest[:2] / payload_digest
+        """Where a payload lies in a local lake."""
+        assert isinstance(self.store, LocalFolder), "payloads on object storage have no path"
+        return self.store.root / self.name(source, payload_digest)
 
-    def put(self, source: str, payload: Payload) -> Path:
-        """Store a payload once; a half-known file from a power cut is written again."""
-        path = self.path(source, payload.digest)
-        if not (path.is_file() and path.stat().st_size == len(payload.content)):
+    def put(self, source: str, payload: Payload) -> str:
+        """Store a payload once; a half-known file from a power cut is written again. Its name."""
+        name = self.name(source, payload.digest)
+        if self.store.size(name) != len(payload.content):
             request = {
                 "dataset": payload.dataset,
                 "media_type": payload.media_type,
                 "request": _plain(payload.request),
             }
-            write_atomic(path.with_suffix(".json"), canonical_json(request), durable=False)
-            write_atomic(path, payload.content, durable=False)
-        return path
+            self.store.write(f"{name}.json", canonical_json(request), durable=False)
+            self.store.write(name, payload.content, durable=False)
+        return name
 
     def get(self, source: str, payload_digest: str) -> Payload:
         """A stored payload. Raises CheckFailed ``payload.digest`` when its bytes changed."""
-        import json
-
-        path = self.path(source, payload_digest)
-        content, about = path.read_bytes(), json.loads(path.with_suffix(".json").read_bytes())
+        name = self.name(source, payload_digest)
+        content, about = self.store.read(name), json.loads(self.store.read(f"{name}.json"))
         found = digest(content)
         if found != payload_digest:
             raise CheckFailed(
@@ -47,7 +50,7 @@ class PayloadStore:
                 f"a stored payload of {source} has changed",
                 expected=payload_digest,
                 found=found,
-                hint=f"remove {path} and sync again",
+                hint=f"remove {self.store.location(name)} and sync again",
             )
         return Payload(about["dataset"], content, about["media_type"], about["request"], payload_digest)
 

@@ -114,8 +114,7 @@ def restated(lake: Lake, names: Sequence[str], before: Mapping[str, Any]) -> dic
         opened = delta.open_table(lake.path(ref))
         if opened is None:
             continue
-        files = [file for group in delta.files(lake.path(ref), opened).values() for file in group]
-        stamps = delta.scan(files, ref.contract).select("superseded_at").collect().to_series()
+        stamps = lake.scan(ref, None, None, None).select("superseded_at").collect().to_series()
         if not stamps.len():
             continue
         last = stamps.max()

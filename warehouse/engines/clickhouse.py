@@ -23,12 +23,16 @@ from quant.warehouse.engines.tables import (
     result,
     unknown_table,
 )
+from quant.warehouse.object_store import ObjectFolder
+from quant.warehouse.store import LocalFolder
 
 if TYPE_CHECKING:
     from quant.warehouse.lake import Lake
 
 DATABASE = "lake"
 _TURN = threading.Lock()
+_QUERY_BYTES = 64 * 1024 * 1024
+"""A view names every file of a version."""
 _TYPES = {
     pl.Int64: "Int64",
     pl.Float64: "Float64",
@@ -75,7 +79,7 @@ def _client() -> Any:
             found=str(error),
             hint="use --engine duckdb, or install chdb (Linux and macOS)",
         ) from error
-    return clickhouse_connect.get_client(dsn="chdb://memory")
+    return clickhouse_connect.get_client(dsn="chdb://memory", settings={"max_query_size": _QUERY_BYTES})
 
 
 def _view(table: QueryTable) -> str:
@@ -89,13 +93,21 @@ def _rows(table: QueryTable) -> str:
     process's working directory; the file list of a version says the same.
     """
     structure = _quoted(", ".join(f"`{column.name}` {_type(column)}" for column in table.contract.columns))
-    files = table.files()
-    if not files:
+    names = [file.path for file in table.files()]
+    if not names:
         return f"null({structure})"
-    names = ",".join(name.relative_to(table.path).as_posix() for name in files)
-    # A wildcard in the folder's own name stands for itself: the data files' names are unique.
-    folder = re.sub(r"[{}*?,\[\]]", "?", table.path.as_posix())
-    return f"file({_quoted(f'{folder}/{{{names}}}')}, Parquet, {structure})"
+    if isinstance(table.folder, LocalFolder):
+        # A wildcard in the folder's own name stands for itself: the data files' names are unique.
+        folder = re.sub(r"[{}*?,\[\]]", "?", table.folder.root.as_posix())
+        return f"file({_quoted(_one_of(folder, names))}, Parquet, {structure})"
+    assert isinstance(table.folder, ObjectFolder)
+    remote = table.folder.clickhouse()
+    credentials = ", ".join(_quoted(each) for each in remote.credentials)
+    return f"s3({_quoted(_one_of(remote.url, names))}, {credentials}, 'Parquet', {structure})"
+
+
+def _one_of(folder: str, names: list[str]) -> str:
+    return f"{folder}/{{{','.join(names)}}}" if len(names) > 1 else f"{folder}/{names[0]}"
 
 
 def _quoted(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from quant.core.errors import QuantError
@@ -17,6 +18,7 @@ from quant.warehouse.engines.tables import (
     unknown_table,
 )
 from quant.warehouse.lake import delta
+from quant.warehouse.lake.log import DataFile
 
 if TYPE_CHECKING:
     from quant.warehouse.lake import Lake
@@ -52,12 +54,32 @@ def _register(connection: Any, table: QueryTable) -> None:
 
 
 def _dataset(table: QueryTable) -> Any:
+    """Arrow fragments with the dates they hold, so that a query by date opens only what it needs."""
     import pyarrow as pa
     import pyarrow.dataset as ds
 
-    names = [str(name) for name in table.files()]
     schema = pa.schema(delta.arrow_schema(table.contract))
-    return ds.dataset(names, schema=schema, format="parquet") if names else schema.empty_table()
+    files = table.files()
+    if not files:
+        return schema.empty_table()
+    parquet, system = ds.ParquetFileFormat(), table.folder.arrow_filesystem()
+    fragments = [
+        parquet.make_fragment(table.folder.arrow_path(file.path), system, _held(table, file))
+        for file in files
+    ]
+    return ds.FileSystemDataset(fragments, schema, parquet, system)
+
+
+def _held(table: QueryTable, file: DataFile) -> Any:
+    """What is known of a file's rows, as an expression."""
+    import pyarrow.dataset as ds
+
+    time = table.contract.time
+    low, high = file.low.get(time or ""), file.high.get(time or "")
+    if time is None or low is None or high is None:
+        return ds.scalar(True)
+    column = ds.field(time)
+    return (column >= date.fromisoformat(low)) & (column <= date.fromisoformat(high))
 
 
 def _explained(error: Exception, statement: str, lake: Lake) -> QuantError:

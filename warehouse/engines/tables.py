@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from quant.core.errors import UsageError
 from quant.warehouse.contracts.tables import TableContract
 from quant.warehouse.lake import Lake, TableRef, delta
+from quant.warehouse.lake.log import DataFile
+from quant.warehouse.store import Storage
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -33,7 +34,7 @@ class QueryTable:
     schema: str
     name: str
     ref: TableRef
-    path: Path
+    folder: Storage
     version: int
 
     @property
@@ -44,11 +45,11 @@ class QueryTable:
     def contract(self) -> TableContract:
         return self.ref.contract
 
-    def files(self) -> list[Path]:
+    def files(self) -> list[DataFile]:
         """The data files of the version."""
-        opened = delta.open_table(self.path, self.version)
-        groups = delta.files(self.path, opened) if opened is not None else {}
-        return [Path(name) for group in groups.values() for name in group]
+        opened = delta.open_table(self.folder, self.version)
+        groups = opened.partitions() if opened is not None else {}
+        return [file for group in groups.values() for file in group]
 
 
 _OUTSIDE = re.compile(

@@ -257,9 +257,7 @@ def partition_of(day: date, column: str) -> str:
 # -- reading
 
 
-def within(
-    snapshot: Snapshot, table: TableContract, start: date | None, end: date | None
-) -> list[DataFile]:
+def within(snapshot: Snapshot, table: TableContract, start: date | None, end: date | None) -> list[DataFile]:
     """The files of a version in which rows with ``start <= time <= end`` may be."""
     if table.time is None or (start is None and end is None):
         return list(snapshot.files.values())

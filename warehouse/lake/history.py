@@ -21,7 +21,7 @@ from quant.core.errors import UsageError
 from quant.core.time import to_datetime, utc_now
 from quant.warehouse.contracts.columns import INSTANT, PROVENANCE
 from quant.warehouse.contracts.tables import TableContract
-from quant.warehouse.lake import delta
+from quant.warehouse.lake import delta, upkeep
 from quant.warehouse.lake.content import partition_hash, table_hash
 from quant.warehouse.lake.layout import TableRef, history_ref
 
@@ -78,7 +78,7 @@ def _append(lake: Lake, ref: TableRef, gone: pl.DataFrame, rows: pl.DataFrame) -
     key = list(table.key)
     opened = delta.open_table(lake.path(ref))
     assert opened is not None
-    version = int(opened.version())
+    version = opened.version
     fresh = gone.join(
         rows.select(key).with_columns(pl.lit(value=False).alias("removed")),
         on=key,
@@ -102,8 +102,8 @@ def _append(lake: Lake, ref: TableRef, gone: pl.DataFrame, rows: pl.DataFrame) -
     if fresh.height:
         path = lake.path(target)
         delta.create_table(path, target.contract)
-        delta.append(path, delta.with_year(target.contract, fresh), {"quant": "supersede"})
-        _compact(lake, target)
+        made = delta.append(path, target.contract, fresh, {"quant": "supersede"})
+        upkeep.join_small(lake, target, made, CROWD)
 
 
 def _superseded_at(rows: pl.DataFrame) -> pl.Expr:
@@ -142,21 +142,16 @@ def _day(value: object) -> date | None:
 def _overwrite(
     lake: Lake, target: TableRef, rows: pl.DataFrame, start: date | None, end: date | None
 ) -> None:
-    time = target.contract.time
-    predicate = f"{time} >= '{start}' AND {time} <= '{end}'" if time and start and end else None
-    stored = delta.with_year(target.contract, rows)
-    delta.overwrite(lake.path(target), stored, predicate, {"quant": "supersede"})
-
-
-def _compact(lake: Lake, target: TableRef) -> None:
-    found = delta.open_table(lake.path(target))
-    assert found is not None
-    for partition, names in delta.files(lake.path(target), found).items():
-        if len(names) >= CROWD:
-            rows: pl.DataFrame = delta.scan(names, target.contract).collect()
-            predicate = f"{delta.YEAR} = {int(partition)}" if partition else None
-            stored = delta.with_year(target.contract, rows)
-            delta.overwrite(lake.path(target), stored, predicate, {"quant": "compact"})
+    """Make the history of an interval exactly ``rows``."""
+    folder, table = lake.path(target), target.contract
+    base = delta.open_table(folder)
+    assert base is not None
+    files = delta.within(base, table, start, end)
+    inside = delta.between(table.time, start, end) if table.time else None
+    if inside is not None:
+        others = delta.scan(folder, files, table).filter(~inside).collect()
+        rows = pl.concat([others, rows.select(others.columns)])
+    delta.overwrite(folder, base, table, rows, files, {"quant": "supersede"})
 
 
 # -- reading
@@ -263,5 +258,5 @@ def _years(lake: Lake, ref: TableRef, version: int) -> list[int]:
     for each, at in ((ref, version), (history_ref(ref), None)):
         opened = delta.open_table(lake.path(each), at)
         if opened is not None:
-            found |= {int(partition[:4]) for partition in delta.files(lake.path(each), opened) if partition}
+            found |= {int(partition[:4]) for partition in opened.partitions() if partition}
     return sorted(found)

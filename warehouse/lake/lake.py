@@ -277,7 +277,7 @@ class Lake:
         self,
         ref: TableRef,
         rows: pl.DataFrame,
-        equal: Mapping[str, str | date],
+        equal: Mapping[str, str | date | None],
         *,
         between: tuple[str, date, date] | None = None,
     ) -> WriteResult:
@@ -380,9 +380,7 @@ class PinnedLake:
         if version is None:
             empty = pl.DataFrame(schema=contract(table).schema)
             return empty.select(columns) if columns is not None else empty
-        return self.lake.read(
-            table, version=version, start=start, end=end, columns=columns, as_of=self.as_of
-        )
+        return self.lake.read(table, version=version, start=start, end=end, columns=columns, as_of=self.as_of)
 
 
 def _lock_file(root: Path | str | Address, store: Storage) -> Path:

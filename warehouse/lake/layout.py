@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from functools import cache
@@ -13,6 +14,7 @@ import polars as pl
 from quant.core.errors import UsageError
 from quant.warehouse.contracts.columns import INSTANT, column
 from quant.warehouse.contracts.tables import TableContract, contract
+from quant.warehouse.store import Storage
 
 GOLDEN: Final = "golden"
 VENDOR: Final = "vendor"
@@ -68,6 +70,17 @@ def history_contract(table: str) -> TableContract:
         key=(*known.key, "last_version"),
         rules=(),
     )
+
+
+def named_refs(folder: Storage, layer: str, source: str | None = None) -> list[TableRef]:
+    """The tables that the folders of a layer are named after."""
+    found = []
+    for name in folder.folders():
+        with contextlib.suppress(UsageError):
+            ref = table_ref(name, layer, source)
+            if ref.layer == layer:
+                found.append(ref)
+    return found
 
 
 def table_ref(table: str, layer: str | None = None, source: str | None = None) -> TableRef:

@@ -1,20 +1,19 @@
-"""Upkeep of the lake: pins, compaction, removal of files that nothing needs."""
+"""Upkeep of the lake: pins, joining of small files, removal of files that nothing needs."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import re
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-import polars as pl
-
 from quant.core.errors import InvariantBroken, UsageError
-from quant.warehouse.files import write_atomic
+from quant.core.time import utc_now
 from quant.warehouse.lake import delta
+from quant.warehouse.lake.content import partition_hash
+from quant.warehouse.lake.delta import DataFile, Snapshot
 from quant.warehouse.lake.layout import TableRef, history_ref, table_ref
+from quant.warehouse.lake.log import LOG
 
 if TYPE_CHECKING:
     from quant.warehouse.lake.lake import Lake
@@ -22,26 +21,39 @@ if TYPE_CHECKING:
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}")
 
 
+# -- pins
+
+
 def pin(lake: Lake, run_id: str, versions: Mapping[str, int]) -> None:
     """Keep golden table versions readable for a run. Raises UsageError for a version that does not exist."""
     for table, version in versions.items():
         if delta.open_table(lake.path(table_ref(table)), version) is None:
             raise UsageError("table.version", f"{table} has no version {version}: it does not exist")
-    write_atomic(_pin_file(lake, run_id), json.dumps(dict(versions), sort_keys=True).encode())
+    lake.store.write(_pin_file(run_id), json.dumps(dict(versions), sort_keys=True).encode())
 
 
 def unpin(lake: Lake, run_id: str) -> None:
     """Let go of a run's versions; unknown runs are fine."""
-    with contextlib.suppress(FileNotFoundError):
-        _pin_file(lake, run_id).unlink()
+    lake.store.remove(_pin_file(run_id))
 
 
 def pins(lake: Lake) -> dict[str, dict[str, int]]:
     """Pinned versions by run."""
+    folder = lake.store.below("pins")
+    names = sorted(entry.name for entry in folder.entries() if re.fullmatch(r"[^./][^/]*\.json", entry.name))
     return {
-        file.stem: {table: int(version) for table, version in json.loads(file.read_text("utf-8")).items()}
-        for file in sorted((lake.root / "pins").glob("*.json"))
+        name.removesuffix(".json"): {table: int(v) for table, v in json.loads(folder.read(name)).items()}
+        for name in names
     }
+
+
+def _pin_file(run_id: str) -> str:
+    if not _RUN_ID.fullmatch(run_id):
+        raise UsageError("run.id", f"{run_id!r} is not a run id", found=run_id)
+    return f"pins/{run_id}.json"
+
+
+# -- removing
 
 
 def gc(lake: Lake, *, keep_hours: int = 168, dry_run: bool = False) -> list[str]:
@@ -51,12 +63,14 @@ def gc(lake: Lake, *, keep_hours: int = 168, dry_run: bool = False) -> list[str]
     Returns their paths below the lake's root.
     """
     with lake.lock.hold("gc"):
-        pinned = pins(lake)
-        return [
-            (ref.relative / name).as_posix()
-            for ref in [*lake.refs(), *histories(lake)]
-            for name in _vacuum(lake, ref, _kept(ref, pinned), keep_hours, dry_run)
-        ]
+        pinned, removed = pins(lake), []
+        for ref in [*lake.refs(), *histories(lake)]:
+            folder = lake.path(ref)
+            for name in _unneeded(lake, ref, _kept(ref, pinned), keep_hours):
+                removed.append((ref.relative / name).as_posix())
+                if not dry_run:
+                    folder.remove(name)
+        return removed
 
 
 def histories(lake: Lake) -> list[TableRef]:
@@ -70,21 +84,30 @@ def _kept(ref: TableRef, pinned: Mapping[str, Mapping[str, int]]) -> set[int]:
     return {versions[ref.table] for versions in pinned.values() if ref.table in versions}
 
 
-def _vacuum(lake: Lake, ref: TableRef, kept: set[int], keep_hours: int, dry_run: bool) -> list[str]:
-    table = delta.open_table(lake.path(ref))
-    assert table is not None
-    options = {"retention_hours": keep_hours, "enforce_retention_duration": False, "full": True}
-    versions = sorted({*kept, int(table.version())})
-    # A vacuum is two commits: there are none when there is nothing to remove.
-    listed = table.vacuum(dry_run=True, keep_versions=versions, **options)
-    doomed = [name for name in listed if (lake.path(ref) / name).is_file()]
-    if doomed and not dry_run:
-        table.vacuum(dry_run=False, keep_versions=versions, **options)
-    return sorted(str(name) for name in doomed)
+def _unneeded(lake: Lake, ref: TableRef, kept: set[int], keep_hours: int) -> list[str]:
+    folder = lake.path(ref)
+    needed: set[str] = set()
+    for version in (None, *sorted(kept)):
+        found = delta.open_table(folder, version)
+        assert found is not None
+        needed |= set(found.files)
+    before = utc_now() / 1e9 - keep_hours * 3600
+    found_names = (e.name for e in folder.entries() if e.modified <= before and _is_data(e.name))
+    return sorted(name for name in found_names if name not in needed)
+
+
+def _is_data(name: str) -> bool:
+    """Data files and what killed writes left of them and of commits; never the log."""
+    if name.startswith(f"{LOG}/"):
+        return name.rpartition("/")[2].startswith(".") and name.endswith(".tmp")
+    return name.endswith((".parquet", ".tmp"))
+
+
+# -- joining
 
 
 def compact(lake: Lake, *, min_files: int = 2) -> list[str]:
-    """Rewrite partitions of several files as one, sorted by key. What a table says does not change.
+    """Join small files that lie side by side. What a table says does not change.
 
     Returns the tables that were rewritten. Raises InvariantBroken when a content hash changed.
     """
@@ -93,33 +116,52 @@ def compact(lake: Lake, *, min_files: int = 2) -> list[str]:
 
 
 def compact_table(lake: Lake, ref: TableRef, *, min_files: int) -> bool:
-    """``compact`` for one table: whether a partition had ``min_files`` files or more."""
-    crowded = _crowded(lake, ref, min_files)
-    if crowded:
-        _rewrite(lake, ref, crowded)
-    return bool(crowded)
+    """``compact`` for one table: whether it had ``min_files`` small files side by side."""
+    found = delta.open_table(lake.path(ref))
+    return found is not None and join_small(lake, ref, found, min_files) is not None
 
 
-def _crowded(lake: Lake, ref: TableRef, min_files: int) -> dict[str, list[str]]:
-    table = delta.open_table(lake.path(ref))
-    assert table is not None
-    return {p: names for p, names in delta.files(lake.path(ref), table).items() if len(names) >= min_files}
+def join_small(lake: Lake, ref: TableRef, base: Snapshot, min_files: int) -> Snapshot | None:
+    """Rewrite runs of ``min_files`` small files or more, in one commit; None where there are none, or
+    another machine has just changed the table.
+    """
+    runs = list(_small_runs(ref, base, min_files))
+    if not runs:
+        return None
+    folder, table = lake.path(ref), ref.contract
+    made: list[DataFile] = []
+    try:
+        for files in runs:
+            rows = delta.scan(folder, files, table).collect()
+            fresh = delta.write_files(folder, base, table, rows)
+            made += fresh
+            before = partition_hash(table, rows)
+            after = partition_hash(table, delta.scan(folder, fresh, table).select(table.content).collect())
+            if before != after:
+                raise InvariantBroken(
+                    "lake.compaction", f"compaction changed what {ref} says", expected=before, found=after
+                )
+        outdated = [file for files in runs for file in files]
+        return delta.rearrange(folder, base, table, made, outdated)
+    except BaseException as error:
+        delta.discard(folder, made)
+        if isinstance(error, delta.CommitTaken):
+            return None
+        raise
 
 
-def _rewrite(lake: Lake, ref: TableRef, crowded: Mapping[str, list[str]]) -> None:
-    before = lake.content_hash(ref.table, layer=ref.layer, source=ref.source)
-    for partition, names in crowded.items():
-        rows: pl.DataFrame = delta.scan(names, ref.contract).collect()
-        predicate = f"{delta.YEAR} = {int(partition)}" if partition else None
-        delta.overwrite(lake.path(ref), delta.with_year(ref.contract, rows), predicate, {"quant": "compact"})
-    after = lake.content_hash(ref.table, layer=ref.layer, source=ref.source)
-    if before != after:
-        raise InvariantBroken(
-            "lake.compaction", f"compaction changed what {ref} says", expected=before, found=after
-        )
-
-
-def _pin_file(lake: Lake, run_id: str) -> Path:
-    if not _RUN_ID.fullmatch(run_id):
-        raise UsageError("run.id", f"{run_id!r} is not a run id", found=run_id)
-    return lake.root / "pins" / f"{run_id}.json"
+def _small_runs(ref: TableRef, base: Snapshot, min_files: int) -> Iterator[list[DataFile]]:
+    """Small files side by side in time; joining others would make files that span what lies between."""
+    if len(base.files) < min_files:
+        return
+    time = ref.contract.time
+    limit = (delta.SEGMENT_ROWS if base.partition_column else delta.PLAIN_ROWS) // 2
+    for files in base.partitions().values():
+        run: list[DataFile] = []
+        for file in [*sorted(files, key=lambda f: (str(f.low.get(time or "", "")), f.path)), None]:
+            if file is not None and file.rows < limit:
+                run.append(file)
+                continue
+            if len(run) >= min_files:
+                yield run
+            run = []

@@ -188,7 +188,7 @@ def test_many_restatements_are_compacted_on_the_way(lake: Lake) -> None:
         write(lake, bars(f"10.{step + 10}", R1 + step * HOUR, (D1,)), D1, D1)
     opened = delta.open_table(lake.path(history_ref(BARS)))
     assert opened is not None
-    assert len(opened.file_uris()) < 32
+    assert len(opened.files) < 32
     assert history(lake).height == 78
     for step in (0, 17, 39):
         assert closes(lake, R1 + step * HOUR)[11, D1] == f"10.{step + 10}00"
