@@ -79,8 +79,8 @@ TABLES: Final = (
             column(
                 "kind",
                 pl.String(),
-                "what it is",
-                values=("cash", "bonus", "conversion", "rights", "mixed", "inferred", "none"),
+                "what it is; reform: compensation of the share reform, which sets no reference price",
+                values=("cash", "bonus", "conversion", "rights", "mixed", "reform", "inferred", "none"),
             ),
             column("inferred", pl.Boolean(), "derived by us from a factor jump"),
             *provenance(),
