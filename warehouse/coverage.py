@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -56,9 +56,56 @@ def by_year(interval: Interval) -> list[Interval]:
     ]
 
 
+def hull(intervals: Iterable[Interval]) -> Interval:
+    """The shortest interval that holds all of them."""
+    held = list(intervals)
+    return Interval(min(each.start for each in held), max(each.end for each in held))
+
+
 def logged(log: pl.DataFrame) -> list[Interval]:
     """The intervals of sync log rows."""
     return [Interval(start, end) for start, end in log.select("start", "end").unique().iter_rows()]
+
+
+def standing(log: pl.DataFrame, made: pl.Expr, undone: pl.Expr) -> list[Interval]:
+    """The dates whose last relevant log row is one that ``made`` them what they are, not one after which they
+    must be made again (``undone``). Rows of one instant count as undone first.
+    """
+    events = (
+        log.with_columns(_made=made)
+        .filter(pl.col("_made") | undone)
+        .sort("recorded_at", "_made", maintain_order=True)
+        .select("start", "end", "_made")
+    )
+    found: list[Interval] = []
+    for start, end, is_made in events.iter_rows():
+        each = Interval(start, end)
+        found = _without(found, each)
+        if is_made:
+            found.append(each)
+    return sorted(found)
+
+
+def overlap(intervals: Sequence[Interval], with_: Interval) -> list[Interval]:
+    """The parts of intervals that lie inside another."""
+    return [
+        Interval(max(each.start, with_.start), min(each.end, with_.end))
+        for each in intervals
+        if each.start <= with_.end and each.end >= with_.start
+    ]
+
+
+def _without(intervals: list[Interval], gone: Interval) -> list[Interval]:
+    left: list[Interval] = []
+    for each in intervals:
+        if each.end < gone.start or each.start > gone.end:
+            left.append(each)
+            continue
+        if each.start < gone.start:
+            left.append(Interval(each.start, gone.start - _DAY))
+        if each.end > gone.end:
+            left.append(Interval(gone.end + _DAY, each.end))
+    return left
 
 
 def _sessions_between(calendar: Calendar, end: date, start: date) -> bool:

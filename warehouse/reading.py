@@ -23,7 +23,7 @@ from quant.warehouse.sources.port import Payload, Source
 from quant.warehouse.sources.settings import DatasetSettings, SourceSettings
 
 if TYPE_CHECKING:
-    from quant.warehouse.sync import SyncItem
+    from quant.warehouse.planning import SyncItem
 
 
 @dataclass(frozen=True, slots=True)

@@ -284,7 +284,7 @@ class Lake:
         """Make the rows whose columns equal ``equal``, and of which one lies ``between`` two dates, exactly
         ``rows``, in one commit; rows that say the same are left alone.
         """
-        matches = [pl.col(name) == pl.lit(value) for name, value in equal.items()]
+        matches = [pl.col(name).eq_missing(pl.lit(value)) for name, value in equal.items()]
         if between is not None:
             matches.append(pl.col(between[0]).is_between(*between[1:]))
         wanted = pl.all_horizontal(matches).fill_null(value=False)

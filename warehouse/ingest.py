@@ -1,0 +1,229 @@
+"""Storing one interval of one source: fetch, keep the payloads, normalise, check, set aside, write, log."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+import polars as pl
+
+from quant.core.errors import CheckFailed
+from quant.warehouse import quarantine
+from quant.warehouse.contracts.tables import TableContract, contract
+from quant.warehouse.lake import GOLDEN, VENDOR, Lake, TableRef, WriteResult, table_ref
+from quant.warehouse.normalize import Context, Identities
+from quant.warehouse.normalize.context import ROW
+from quant.warehouse.normalize.rows import as_rejected, normalize
+from quant.warehouse.payloads import PayloadStore
+from quant.warehouse.planning import SyncItem
+from quant.warehouse.reading import Read, read_former_codes, read_vendor
+from quant.warehouse.sources.received import finish
+from quant.warehouse.sources.registry import open_source
+from quant.warehouse.sources.world import world_of
+from quant.warehouse.sync_log import Ingest, Outcome, record
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What one item did. ``version`` is the golden table's, or the source's own table's.
+
+    Of an agreed interval ``contested`` counts the cells by column that its sources disagree about, ``lost``
+    by source and column those in which a source was not followed, ``delivered`` the rows by source, and
+    ``waiting`` the parts that too few sources have delivered.
+    """
+
+    table: str
+    source: str
+    start: date
+    end: date
+    calls: int
+    rows: int
+    quarantined: int
+    changed: bool
+    version: int
+    facts: Mapping[str, str]
+    contested: Mapping[str, int] = field(default_factory=dict)
+    lost: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    delivered: Mapping[str, int] = field(default_factory=dict)
+    waiting: tuple[tuple[date, date], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The rows of an item, and what was set aside of them; ``decided`` rows set aside no longer count."""
+
+    rows: pl.DataFrame
+    calls: int
+    quarantined: int
+    unreadable: int
+    facts: Mapping[str, str]
+    decided: int = 0
+
+    @property
+    def share(self) -> float:
+        """The larger share of broken rows or of payloads that could not be read at all."""
+        broken = self.quarantined - self.decided
+        total = self.rows.height + broken
+        rows = broken / total if total else 0.0
+        return max(rows, self.unreadable / self.calls if self.calls else 0.0)
+
+
+def ingest_source(item: SyncItem, lake: Lake, by: Ingest) -> IngestReport:
+    """Store one interval of one source, and of the golden table where that takes the source's rows.
+
+    Raises CheckFailed ``quarantine.share`` when more rows broke the contract than the source's tolerance
+    allows: the table is then unchanged, payloads and quarantined rows are kept.
+    """
+    stored = fetch(item, lake, by.stamp) if item.fetch else _promoted(item, lake)
+    if stored.share > item.source.quarantine_max:
+        _log(item, lake, stored, by, "refused")
+        raise _beyond_tolerance(item, stored)
+    result = _write(item, lake, stored.rows)
+    _log(item, lake, stored, by, "ok")
+    if item.fetch:
+        finish(lake.root, item.source.name, item.table.dataset)
+    if item.golden:
+        lake.content_hash(item.table.name)  # kept beside the lake: the next reader need not hash
+    return IngestReport(
+        item.table.name,
+        item.source.name,
+        item.start,
+        item.end,
+        stored.calls,
+        stored.rows.height,
+        stored.quarantined,
+        result.changed,
+        result.version,
+        stored.facts,
+    )
+
+
+def fetch(item: SyncItem, lake: Lake, stamp: datetime) -> Stored:
+    """The rows of an item in our columns; what breaks the contract is set aside unless it was released."""
+    dataset, world = item.table.dataset, world_of(item.source, lake)
+    source = open_source(item.source, world, lake=lake.root, table=dataset)
+    store = PayloadStore(lake.root)
+    identities = Identities(lake)
+    former = read_former_codes(item, source, store)
+    context = Context(item.source, identities, lake.read("instruments"), stamp, item.end, former)
+    read = read_vendor(item, source, store)
+    found = sorted_out(item, read, context, quarantine.decisions(lake, item.table.name, item.source.name))
+    identities.save(stamp)
+    within = quarantine.Interval(item.start, item.end, whole=contract(dataset).time is None)
+    quarantine.set_aside(lake, item.table.name, item.source.name, within, found.broken, stamp)
+    facts = {**found.facts, **read.facts, **item.source.facts}
+    return Stored(found.rows, read.calls, found.broken.height, read.unreadable.height, facts, found.decided)
+
+
+@dataclass(frozen=True, slots=True)
+class SortedOut:
+    """Canonical ``rows`` and ``broken`` ones as the vendor gave them; ``released`` are among the rows."""
+
+    rows: pl.DataFrame
+    broken: pl.DataFrame
+    released: pl.DataFrame
+    decided: int
+    facts: Mapping[str, str]
+
+
+def sorted_out(item: SyncItem, read: Read, context: Context, decided: quarantine.Decisions) -> SortedOut:
+    """Normalise what was read and split it by the contract and by what was decided on single rows."""
+    from quant.warehouse.contracts.check import check
+
+    dataset, target = item.table.dataset, contract(item.table.dataset)
+    normalized = normalize(dataset, read.vendor, context)
+    inside = pl.col(target.time).is_between(item.start, item.end) if target.time else pl.lit(value=True)
+    verdict = check(target, normalized.rows.filter(inside.fill_null(value=True)), carry=(ROW,))
+    rejected = normalized.rejected.filter(
+        pl.col("session").is_between(item.start, item.end).fill_null(value=True)
+    )
+    shown = as_rejected(_coded(verdict.bad, context.identities), target, read.vendor)
+    shown = quarantine.with_ids(shown, item.table.name, item.source.name)
+    passes = shown[quarantine.ID].is_in(list(decided.released))
+    released = _fresh_keys(target, verdict.bad.filter(passes).select(verdict.good.columns), verdict.good)
+    broken = pl.concat([
+        quarantine.with_ids(pl.concat([read.unreadable, rejected]), item.table.name, item.source.name),
+        shown.filter(~passes),
+    ])  # fmt: skip
+    known = broken[quarantine.ID].is_in(list(decided.all))
+    good = pl.concat([verdict.good, released]).drop(ROW)
+    return SortedOut(good, broken.drop(quarantine.ID), released.drop(ROW), int(known.sum()), normalized.facts)
+
+
+def _fresh_keys(target: TableContract, rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose key no stored row has, each key once."""
+    key = list(target.key)
+    return rows.unique(key, keep="first", maintain_order=True).join(stored, on=key, how="anti")
+
+
+def _coded(bad: pl.DataFrame, identities: Identities) -> pl.DataFrame:
+    if "instrument_id" not in bad.columns or "code" in bad.columns:
+        return bad
+    return bad.with_columns(identities.codes(bad["instrument_id"]))
+
+
+def _promoted(item: SyncItem, lake: Lake) -> Stored:
+    """The source's stored rows of the interval, for a golden table that lacks them."""
+    timed = contract(item.table.dataset).time is not None
+    rows = lake.read(
+        item.table.dataset,
+        layer=VENDOR,
+        source=item.source.name,
+        start=item.start if timed else None,
+        end=item.end if timed else None,
+    )
+    return Stored(rows, 0, 0, 0, last_facts(lake, item.table.name, item.source.name))
+
+
+def last_facts(lake: Lake, table: str, source: str) -> dict[str, str]:
+    """What was last known about a source's data."""
+    log = lake.read("sync_log").filter(
+        (pl.col("source") == source) & (pl.col("table") == table) & (pl.col("status") == "ok")
+    )
+    return dict(json.loads(log.sort("recorded_at")["facts"][-1])) if log.height else {}
+
+
+def _write(item: SyncItem, lake: Lake, rows: pl.DataFrame) -> WriteResult:
+    vendor = table_ref(item.table.dataset, VENDOR, item.source.name)
+    note = {"quant": "sync", "source": item.source.name}
+    result = write(lake, vendor, rows, item.start, item.end, note) if item.fetch else None
+    if item.golden or result is None:
+        return write(lake, TableRef(item.table.name, GOLDEN), rows, item.start, item.end, note)
+    return result
+
+
+def write(
+    lake: Lake, ref: TableRef, rows: pl.DataFrame, start: date, end: date, note: Mapping[str, str]
+) -> WriteResult:
+    """Make an interval say what ``rows`` say; a table without intervals as a whole."""
+    if ref.contract.time is None:
+        return lake.replace(ref, rows, note=note)
+    return lake.write_interval(ref, rows, start, end, note=note)
+
+
+def _beyond_tolerance(item: SyncItem, stored: Stored) -> CheckFailed:
+    broken = stored.quarantined - stored.decided
+    return CheckFailed(
+        "quarantine.share",
+        f"{item.table.name} from {item.source.name}: {broken} of "
+        f"{broken + stored.rows.height} rows break the contract; the table is unchanged",
+        expected=f"at most {item.source.quarantine_max:.2%} of the rows",
+        found=f"{stored.share:.2%}",
+        hint=f"quant data quarantine {item.table.name} shows the rows and their reasons",
+    )
+
+
+def _log(item: SyncItem, lake: Lake, stored: Stored, by: Ingest, status: str) -> None:
+    outcome = Outcome(
+        start=item.start,
+        end=item.end,
+        status=status,
+        golden=item.golden and status == "ok",
+        calls=stored.calls,
+        rows=stored.rows.height,
+        quarantined=stored.quarantined,
+        facts=stored.facts,
+    )
+    record(lake, item, outcome, by)

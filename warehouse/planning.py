@@ -1,0 +1,232 @@
+"""Which intervals of which tables are missing, and in which order they must be stored."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+from quant.core.errors import SpecError
+from quant.core.hashing import fingerprint
+from quant.core.market.calendar import calendar
+from quant.warehouse.arbitrate import refuse_unsound, voted_columns
+from quant.warehouse.contracts.tables import contract, datasets
+from quant.warehouse.coverage import Interval, by_year, hull, logged, missing, standing
+from quant.warehouse.lake import Lake
+from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE
+from quant.warehouse.sources.registry import provider, revision
+from quant.warehouse.sources.settings import SourceSettings, TableSettings
+
+NORMALIZE_FORMAT: Final = 1
+"""Raised when normalisation changes its meaning: stored intervals are then fetched again."""
+AGREE_FORMAT: Final = 1
+"""Raised when arbitration changes its meaning: golden intervals are then agreed again."""
+CALENDAR_TABLE: Final = TableSettings("calendar", "calendar", (CALENDAR_SOURCE.name,))
+
+
+@dataclass(frozen=True, slots=True)
+class SyncItem:
+    """One interval of one table from one source. ``fetch`` is False when the source's rows are stored and
+    only the golden table lacks them; ``golden`` says whether the golden table takes them.
+    """
+
+    table: TableSettings
+    source: SourceSettings
+    source_hash: str
+    start: date
+    end: date
+    fetch: bool
+    golden: bool
+
+    @property
+    def label(self) -> str:
+        """Who the rows come from."""
+        return self.source.name
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One interval of a golden table that is agreed from what its sources have stored. ``hashes`` holds what
+    each source's rows must have been stored with to count.
+    """
+
+    table: TableSettings
+    market: str
+    hashes: Mapping[str, str]
+    start: date
+    end: date
+    fetch: bool = False
+    golden: bool = True
+
+    @property
+    def label(self) -> str:
+        return self.table.label
+
+    @property
+    def source_hash(self) -> str:
+        """What was agreed depends on the rules and on who votes."""
+        return agreement_hash(self.table)
+
+
+Item = SyncItem | Agreement
+
+
+@dataclass(frozen=True, slots=True)
+class SyncPlan:
+    """Everything that is missing between two dates, in the order in which it must be stored."""
+
+    start: date
+    end: date
+    items: tuple[Item, ...]
+
+    def by_table(self) -> dict[str, tuple[Item, ...]]:
+        """The items of each table: one run per table and sync."""
+        names = dict.fromkeys(item.table.name for item in self.items)
+        return {name: tuple(item for item in self.items if item.table.name == name) for name in names}
+
+
+def plan_sync(
+    tables: Sequence[TableSettings],
+    sources: Mapping[str, SourceSettings],
+    lake: Lake,
+    start: date,
+    end: date,
+    *,
+    restate: bool = False,
+    only: Collection[str] | None = None,
+) -> SyncPlan:
+    """What is missing between ``start`` and ``end``; with ``restate`` everything, stored or not, ``only`` of
+    these sources where they are named.
+
+    The calendar is planned too. Raises SpecError for a table whose source does not exist or does not offer
+    its dataset, or whose rules can never be kept.
+    """
+    known = {**sources, CALENDAR_SOURCE.name: CALENDAR_SOURCE}
+    wanted = [*tables] if any(t.dataset == "calendar" for t in tables) else [CALENDAR_TABLE, *tables]
+    order = {table.name: i for i, table in enumerate(datasets())}
+    log = lake.read("sync_log").filter(pl.col("status") == "ok")
+    items: list[Item] = []
+    for table in sorted(wanted, key=lambda t: order[contract(t.dataset).name]):
+        voters = [_source(known, table, name) for name in table.sources]
+        _refuse_unsound(table)
+        mine = log.filter(pl.col("table") == table.name)
+        asked = Interval(start, end)
+        fetched: list[SyncItem] = []
+        for source in voters:
+            again = restate and (only is None or source.name in only)
+            fetched += _missing_items(table, source, mine, asked, restate=again)
+        items += fetched
+        if table.agreed:
+            items += _agreements(table, voters, mine, asked, fetched)
+    return SyncPlan(start, end, tuple(items))
+
+
+def stamp_of(source: SourceSettings, dataset: str) -> str:
+    """What the rows of a source depend on besides the vendor's answers."""
+    return fingerprint([NORMALIZE_FORMAT, source.fingerprint, revision(source, dataset)])
+
+
+def agreement_hash(table: TableSettings) -> str:
+    """What agreed rows depend on besides the sources' rows."""
+    rules = table.arbitrate.as_plain() if table.arbitrate else None
+    return fingerprint([AGREE_FORMAT, rules, list(table.sources)])
+
+
+def _source(known: Mapping[str, SourceSettings], table: TableSettings, name: str) -> SourceSettings:
+    if table.name != table.dataset:
+        raise SpecError(
+            "table.name",
+            f"table {table.name} must be named after its dataset",
+            expected=table.dataset,
+            found=table.name,
+        )
+    source = known.get(name)
+    if source is None:
+        raise SpecError(
+            "table.source",
+            f"table {table.name} names a source that does not exist",
+            expected=", ".join(sorted(known)),
+            found=name,
+        )
+    source.dataset(table.dataset)
+    provider(source)
+    return source
+
+
+def _refuse_unsound(table: TableSettings) -> None:
+    if table.arbitrate is None:
+        return
+    columns = contract(table.dataset)
+    nullable = {name: columns.column(name).nullable for name in voted_columns(columns)}
+    refuse_unsound(table.name, table.arbitrate, table.sources, nullable)
+
+
+def _missing_items(
+    table: TableSettings, source: SourceSettings, log: pl.DataFrame, wanted: Interval, *, restate: bool
+) -> list[SyncItem]:
+    stamp = stamp_of(source, table.dataset)
+    mine = log.filter(pl.col("source") == source.name)
+    current = mine.filter(pl.col("source_hash") == stamp)
+    preferred = source.name == table.prefer and not table.agreed
+    if contract(table.dataset).time is None:  # such a table is stored as a whole
+        wanted = hull([wanted, *logged(mine)])
+    parts = _gaps(table, source, wanted, [] if restate else logged(current))
+    items = [SyncItem(table, source, stamp, p.start, p.end, fetch=True, golden=preferred) for p in parts]
+    if preferred:
+        made = (pl.col("source") == source.name) & (pl.col("source_hash") == stamp) & pl.col("golden")
+        taken = [] if restate else standing(log, made, pl.col("golden"))
+        stored = [Interval(p.start, p.end) for p in parts]
+        gaps = _gaps(table, source, wanted, [*taken, *stored])
+        items += [SyncItem(table, source, stamp, p.start, p.end, fetch=False, golden=True) for p in gaps]
+    return items
+
+
+def _agreements(
+    table: TableSettings,
+    voters: Sequence[SourceSettings],
+    log: pl.DataFrame,
+    wanted: Interval,
+    fetched: Sequence[SyncItem],
+) -> list[Agreement]:
+    """The intervals of an agreed table that some source's rows were stored in since they were agreed, or are
+    about to be.
+    """
+    hashes = {source.name: stamp_of(source, table.dataset) for source in voters}
+    made = pl.col("golden") & (pl.col("source") == table.label)
+    made &= pl.col("source_hash") == agreement_hash(table)
+    agreed = standing(log, made, pl.col("golden") | pl.col("source").is_in(list(hashes)))
+    market = voters[0].calendar
+    if contract(table.dataset).time is None:
+        whole = hull([wanted, *logged(log)])
+        if not fetched and any(a.start <= wanted.start and a.end >= wanted.end for a in agreed):
+            return []
+        return [Agreement(table, market, hashes, whole.start, whole.end)]
+    dates = calendar(market)
+    stale = [Interval(item.start, item.end) for item in fetched]
+    gaps = [*missing(wanted, agreed, dates), *stale]
+    parts = [part for gap in _joined(gaps) for part in by_year(gap)]
+    return [Agreement(table, market, hashes, p.start, p.end) for p in parts if dates.sessions(p.start, p.end)]
+
+
+def _joined(intervals: Sequence[Interval]) -> list[Interval]:
+    """Intervals in order, those that overlap as one."""
+    found: list[Interval] = []
+    for each in sorted(intervals):
+        if found and each.start <= found[-1].end:
+            found[-1] = Interval(found[-1].start, max(found[-1].end, each.end))
+        else:
+            found.append(each)
+    return found
+
+
+def _gaps(
+    table: TableSettings, source: SourceSettings, wanted: Interval, covered: Sequence[Interval]
+) -> list[Interval]:
+    if contract(table.dataset).time is None:
+        inside = any(c.start <= wanted.start and c.end >= wanted.end for c in covered)
+        return [] if inside else [wanted]
+    gaps = missing(wanted, covered, calendar(source.calendar))
+    return [part for gap in gaps for part in by_year(gap)] if provider(source).by_year else gaps
