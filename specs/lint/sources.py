@@ -7,6 +7,7 @@ from difflib import get_close_matches
 
 from quant.core.errors import Location, SpecError
 from quant.core.market.calendar import calendar
+from quant.core.market.statements import BASICS, ITEMS
 from quant.specs.document import Marks
 from quant.specs.registry import Registry
 from quant.specs.schema import FilesSource, SimulatedSource, SourceSpec, VendorSource
@@ -45,23 +46,13 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     ),
     "adjustment_factors": (),
     "corporate_actions": (
-        "record_session",
-        "pay_session",
-        "cash_per_share",
-        "bonus_ratio",
-        "bonus_only_ratio",
-        "conversion_ratio",
-        "rights_ratio",
-        "rights_price",
+        *("record_session", "pay_session", "cash_per_share", "bonus_ratio", "conversion_ratio"),
+        *("rights_ratio", "rights_price"),
         "kind",
         "announced",
     ),
-    "daily_basics": (
-        *("turnover", "turnover_free", "volume_ratio", "pe", "pe_ttm", "pb", "ps", "ps_ttm", "pcf_ttm"),
-        *("dividend_yield", "dividend_yield_ttm", "total_shares", "float_shares", "free_shares"),
-        *("total_cap", "float_cap"),
-    ),
-    "fundamentals": ("first_announced", "report", "item", "value"),
+    "daily_basics": tuple(BASICS),
+    "fundamentals": ("first_announced", "report", "item", "value", "update_flag", *ITEMS),
     "index_members": ("to_session",),
     "index_weights": (),
     **dict.fromkeys(("bars_1m", "bars_5m", "bars_1h"), ("session", "amount", "open_interest")),
@@ -127,6 +118,8 @@ def _vendor_part(
 ) -> Iterator[SpecError]:
     """A part brings the columns it is joined on, and at least one more that nobody else brings."""
     keys = {"code"} if part.how == "spell" else set(part.on)
+    if part.how == "append":
+        keys = set(REQUIRED[name])
     spell = {"from_session", "to_session"} if part.how == "spell" else set()
     own = [column.as_ for column in part.fields.values()]
     if part.endpoint == dataset.endpoint:
@@ -145,7 +138,7 @@ def _vendor_part(
         )
     for header, column in part.fields.items():
         where = marks.value((*base, "fields", header, "as"))
-        if column.as_ in keys | spell:
+        if column.as_ in keys | spell or (part.how == "append" and column.as_ in seen):
             continue
         known = (*REQUIRED[name], *OPTIONAL[name])
         if column.as_ not in known:
@@ -191,7 +184,7 @@ def _dataset(name: str, dataset: FileDataset | VendorDataset, marks: Marks) -> I
     seen: dict[str, str] = {}
     for header, column in dataset.fields.items():
         where = marks.value((*base, "fields", header, "as"))
-        if column.as_ not in known and name != "fundamentals":  # whose items are named by the spec
+        if column.as_ not in known:
             yield _no_column(name, column.as_, known, where)
         elif column.as_ in seen:
             yield SpecError(

@@ -68,9 +68,9 @@ class VendorPart(Part):
     """Its columns, those it is joined on among them."""
     on: list[Literal["code", "session"]] = ["code", "session"]  # noqa: RUF012  a pydantic default
     """What the rows are joined on."""
-    how: Literal["left", "full", "spell"] = "left"
+    how: Literal["left", "full", "spell", "append"] = "left"
     """left: adds columns to rows that are there; full: adds rows too; spell: holds from `from_session` to
-    `to_session`, both read by this part."""
+    `to_session`, both read by this part; append: its rows stand below those of the first."""
     params: dict[str, Text] = Field(default_factory=dict)
     """Further parameters of its calls."""
     max_rows: Calls | None = None

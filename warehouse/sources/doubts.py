@@ -14,6 +14,7 @@ from typing import Final
 import polars as pl
 
 from quant.core.errors import CheckFailed, QuantError, TransientError, UsageError
+from quant.core.market.statements import ITEMS
 from quant.core.time import parse_date
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.normalize.fields import convert
@@ -31,6 +32,7 @@ _EXTRA: Final = {
     "factor": pl.Float64(),
     **dict.fromkeys(("announced", "from_session", "to_session", "session"), pl.Date()),
 }
+_ITEMS: Final = {**dict.fromkeys(ITEMS, pl.Float64()), "update_flag": pl.Float64()}
 _FROM: Final = re.compile(r"(start|begin|from|since)(_?(date|day|time))?")
 _TO: Final = re.compile(r"(end|to|until)(_?(date|day|time))?")
 _ON: Final = re.compile(r"((trade|cal)_?)?(date|day)")
@@ -109,7 +111,7 @@ def _columns(frame: pl.DataFrame, fields: Sequence[FieldSettings]) -> Doubt | No
 
 
 def _readable(frame: pl.DataFrame, fields: Sequence[FieldSettings], dataset: str) -> Doubt | None:
-    types = {**contract(dataset).schema, **_EXTRA}
+    types = {**contract(dataset).schema, **_EXTRA, **_ITEMS}
     for field in fields:
         if field.name not in types:
             continue

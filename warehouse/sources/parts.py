@@ -33,9 +33,13 @@ def joined(
     work = _keyed(first, dataset.fields, ("code", "session"))
     for part in dataset.parts:
         rows = _stacked(by_endpoint.get(part.endpoint, []))
-        work = (
-            _with_spells(work, rows, part) if part.how == "spell" else _with_part(work, rows, part, dataset)
-        )
+        match part.how:
+            case "spell":
+                work = _with_spells(work, rows, part)
+            case "append":
+                work = pl.concat([work, _below(rows, part, dataset)], how="diagonal_relaxed")
+            case _:
+                work = _with_part(work, rows, part, dataset)
     plain = work.drop([name for name in work.columns if name.startswith("_key_")])
     return [(str(digest), rows.drop("payload")) for (digest,), rows in _by_payload(plain)]
 
@@ -45,10 +49,21 @@ def joined_settings(dataset: DatasetSettings) -> DatasetSettings:
     columns = list(dataset.fields)
     for part in dataset.parts:
         keys = {*part.on, "from_session", "to_session"}
+        if part.how == "append":
+            keys = {f.name for f in dataset.fields}
         columns += [
             replace(f, column=f"{part.endpoint}.{f.column}") for f in part.fields if f.name not in keys
         ]
     return replace(dataset, fields=tuple(columns))
+
+
+def _below(rows: pl.DataFrame, part: PartSettings, dataset: DatasetSettings) -> pl.DataFrame:
+    """A part's rows under the column names of the first endpoint, as far as both mean the same."""
+    own = {f.name: f.column for f in dataset.fields}
+    names = {f.column: own.get(f.name, f"{part.endpoint}.{f.column}") for f in part.fields}
+    return rows.select(
+        *(pl.col(column).alias(name) for column, name in names.items() if column in rows.columns), "payload"
+    )
 
 
 def _by_payload(frame: pl.DataFrame) -> list[tuple[tuple[object, ...], pl.DataFrame]]:

@@ -37,14 +37,15 @@ class FieldSettings:
 class PartSettings:
     """A further endpoint whose columns join those of the dataset's first, on our names ``on``.
 
-    ``left`` adds columns, ``full`` adds rows too, ``spell`` holds from ``from_session`` to ``to_session``.
-    In the joined frame its columns are called ``endpoint.column``.
+    ``left`` adds columns, ``full`` adds rows too, ``spell`` holds from ``from_session`` to ``to_session``,
+    ``append`` puts its rows below, joined on nothing. In the joined frame its columns are called
+    ``endpoint.column``.
     """
 
     endpoint: str
     fields: tuple[FieldSettings, ...]
     on: tuple[str, ...] = ("code", "session")
-    how: Literal["left", "full", "spell"] = "left"
+    how: Literal["left", "full", "spell", "append"] = "left"
     params: Mapping[str, object] = field(default_factory=dict)
     max_rows: int | None = None
 
