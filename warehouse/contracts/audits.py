@@ -36,11 +36,18 @@ TABLES: Final = (
             column("cells", pl.Int64(), "cells that the finding covers"),
             column("cause", pl.String(), "class of the disagreement"),
             column(
+                "kind",
+                pl.String(),
+                "rounding, a convention, a recognised defect, or unknown",
+                values=("rounding", "convention", "defect", "unknown"),
+            ),
+            column(
                 "verdict",
                 pl.String(),
                 "explained, tolerated or open",
                 values=("explained", "tolerated", "open"),
             ),
+            column("suspect", pl.String(), "the source that the evidence speaks against", nullable=True),
             column("detail", pl.String(), "how the cause was recognised"),
             column("recorded_at", INSTANT, "UTC instant of the audit"),
         ),
