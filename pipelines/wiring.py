@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from quant.native.kernel import Kernel
     from quant.native.market import Market
     from quant.research.panel import Bool, Float, TableReader
+    from quant.research.panel_cache import PanelCache
     from quant.specs.compile.plan import BacktestPlan, CostPlan, RiskPlan
     from quant.specs.expr.program import Program
     from quant.trading.market_data import MarketData
@@ -75,8 +76,10 @@ class Prepared:
         return self.panel.sessions[self.first :]
 
 
-def prepare(plan: BacktestPlan, reader: TableReader, *, threads: int = 1) -> Prepared:
-    """Load the plan's tables and compute what its declarative parts need.
+def prepare(
+    plan: BacktestPlan, reader: TableReader, *, threads: int = 1, cache: PanelCache | None = None
+) -> Prepared:
+    """Load the plan's tables, through the panel cache if given, and compute what its declarative parts need.
 
     Raises:
         CheckFailed: the pinned tables hold no bar in the plan's range.
@@ -84,7 +87,12 @@ def prepare(plan: BacktestPlan, reader: TableReader, *, threads: int = 1) -> Pre
     dates = calendar(plan.calendar)
     start, end = date.fromisoformat(plan.start), date.fromisoformat(plan.end)
     begin = dates.offset(start, -plan.lookback) if plan.lookback else start
-    panel = load_panel(reader, dates, max(begin, dates.first), end)
+    begin = max(begin, dates.first)
+    if cache is None:
+        panel = load_panel(reader, dates, begin, end)
+    else:
+        content = {table.name: table.content_hash for table in plan.tables}
+        panel = cache.load(reader, dates, begin, end, content=content, as_of=plan.as_of)
     if not panel.codes:
         raise CheckFailed(
             "data.empty",
@@ -289,7 +297,7 @@ def paper_data(prepared: Prepared) -> MarketData:
         first=prepared.first,
         days=panel.session_days,
         universe=prepared.universe if prepared.plan.code is not None else None,
-        members=np.atleast_2d(prepared.members).any(axis=0),
+        members=np.asarray(np.atleast_2d(prepared.members).any(axis=0)),
     )
 
 

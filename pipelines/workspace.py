@@ -32,6 +32,7 @@ DEFAULTS: Mapping[str, Any] = {
     "report.up": "red",
     "engine.threads": 1,
     "engine.sql": "clickhouse",
+    "engine.panel_cache_mb": 4096,
 }
 
 

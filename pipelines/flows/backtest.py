@@ -121,8 +121,14 @@ def load(desk: Workspace, plan: BacktestPlan, lake: Lake) -> Prepared:
     """The plan's panel, scores and market."""
     from quant.pipelines.access import PinnedReader
     from quant.pipelines.wiring import prepare
+    from quant.research.panel_cache import PanelCache
 
-    return prepare(plan, PinnedReader(lake, plan.tables, plan.as_of), threads=int(desk.get("engine.threads")))
+    return prepare(
+        plan,
+        PinnedReader(lake, plan.tables, plan.as_of),
+        threads=int(desk.get("engine.threads")),
+        cache=PanelCache(desk.state / "cache" / "panels", int(desk.get("engine.panel_cache_mb")) << 20),
+    )
 
 
 def execute(desk: Workspace, prepared: Prepared) -> Kernel:

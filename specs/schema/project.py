@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from quant.specs.schema.model import Header, Part
-from quant.specs.schema.values import Count, Date, FilePattern, Folder, Name, Text
+from quant.specs.schema.values import Count, Date, FilePattern, Folder, Megabytes, Name, Text
 
 
 class Paths(Part):
@@ -48,6 +48,8 @@ class EngineSettings(Part):
     """Threads of the factor engine."""
     sql: Literal["clickhouse", "duckdb"] = "clickhouse"
     """The engine of `quant data sql`."""
+    panel_cache_mb: Megabytes = 4096
+    """Room for panels kept on disk between runs, in MiB; 0 keeps none."""
 
 
 class Profile(Part):

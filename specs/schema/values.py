@@ -250,6 +250,9 @@ Count = Annotated[int, _count(1, 1_024), WithJsonSchema({"type": "integer", "min
 Calls = Annotated[
     int, _count(1, 100_000_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100_000_000})
 ]
+Megabytes = Annotated[
+    int, _count(0, 1_048_576), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 1_048_576})
+]
 Attempts = Annotated[int, _count(1, 20), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20})]
 Threads = Annotated[int, _count(1, 32), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 32})]
 Port = Annotated[int, _count(1, 65_535), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
