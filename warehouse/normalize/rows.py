@@ -9,10 +9,11 @@ from typing import Final
 import polars as pl
 
 from quant.core.errors import SpecError
+from quant.core.time import EXCHANGE_ZONES
 from quant.warehouse.contracts.tables import INSTANT, RATIO, TableContract, contract
 from quant.warehouse.normalize.complete import COMPLETE, Completion
 from quant.warehouse.normalize.context import REASON, ROW, RULE, Context, mark
-from quant.warehouse.normalize.fields import convert
+from quant.warehouse.normalize.fields import Reading, convert
 from quant.warehouse.normalize.fundamentals import (
     WIDE_TYPES,
     complete_daily_basics,
@@ -20,7 +21,8 @@ from quant.warehouse.normalize.fundamentals import (
     refuse_unknown_items,
 )
 from quant.warehouse.normalize.indices import complete_index_members, complete_index_weights
-from quant.warehouse.sources.settings import DatasetSettings, FieldSettings
+from quant.warehouse.normalize.texts import plain_headers
+from quant.warehouse.sources.settings import DatasetSettings, FieldSettings, SourceSettings
 
 REJECTED: Final = pl.Schema({
     "session": pl.Date(), "code": pl.String(), "rule": pl.String(), "reason": pl.String(),
@@ -67,7 +69,7 @@ class VendorRows:
 
 def stack(frames: Iterable[tuple[str, pl.DataFrame]], dataset: DatasetSettings) -> VendorRows:
     """One frame of many payloads, given as (digest, frame)."""
-    parts = [frame.with_columns(pl.lit(digest).alias("payload")) for digest, frame in frames]
+    parts = [plain_headers(frame).with_columns(pl.lit(digest).alias("payload")) for digest, frame in frames]
     whole = pl.concat(parts, how="diagonal_relaxed") if parts else pl.DataFrame(schema={"payload": pl.String})
     return VendorRows(dataset, whole.with_row_index(ROW))
 
@@ -75,7 +77,7 @@ def stack(frames: Iterable[tuple[str, pl.DataFrame]], dataset: DatasetSettings) 
 def normalize(table: str, vendor: VendorRows, context: Context) -> Normalized:
     """Canonical rows of a dataset. Raises SpecError when a declared column is missing."""
     target = contract(table)
-    work = converted(target, vendor)
+    work = converted(target, vendor, reading_of(context.source))
     work, facts = _COMPLETE[table](work, vendor.dataset, context)
     if target.time is not None and table not in _ANY_DAY:
         work = _closed(work, target.time, context)
@@ -112,7 +114,14 @@ def as_rejected(broken: pl.DataFrame, target: TableContract, vendor: VendorRows)
     )
 
 
-def converted(target: TableContract, vendor: VendorRows) -> pl.DataFrame:
+def reading_of(source: SourceSettings) -> Reading:
+    """How a source writes times and codes."""
+    venue = source.options.get("exchange")
+    zone = EXCHANGE_ZONES.get(source.calendar, source.timezone)
+    return Reading(source.timezone, zone, str(venue) if venue else None)
+
+
+def converted(target: TableContract, vendor: VendorRows, reading: Reading | None = None) -> pl.DataFrame:
     """Our columns as far as the vendor gives them, with rule and reason of rows that cannot be read."""
     types = {**target.schema, **_EXTRA}
     if target.name == "fundamentals":
@@ -122,7 +131,7 @@ def converted(target: TableContract, vendor: VendorRows) -> pl.DataFrame:
     columns: list[pl.Series] = []
     rule = pl.Series(RULE, [None] * frame.height, dtype=pl.String)
     for wanted in _fields(vendor, types):
-        converted = convert(frame[wanted.column], wanted, types[wanted.name])
+        converted = convert(frame[wanted.column], wanted, types[wanted.name], reading or Reading())
         _add(columns, converted.values)
         if converted.unreadable.any():
             marked = converted.unreadable & rule.is_null()
