@@ -1,7 +1,7 @@
 """``make bench``: every workload in one run, ours beside the plain limit and the peers asked for, as ratios.
 
     make bench                          the plain limits only
-    make bench PEERS="vectorbt"         peers too; their virtual environments are made once, under build/peers
+    make bench PEERS="vectorbt arcticdb"  peers too; their virtual environments are made once, under build/peers
 
 Times are never asserted anywhere; figures from different runs or machines must not be compared.
 """
@@ -16,8 +16,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SCRIPTS = ("startup.py", "w2.py", "w6.py", "bench_factor.py")
-PACKAGES = {"vectorbt": ("vbt", ["vectorbt", "pyarrow", "psutil"])}
+SCRIPTS = ("startup.py", "w2.py", "w6.py", "bench_factor.py", "w7.py", "w7_asof.py", "audit.py")
+PACKAGES = {
+    "vectorbt": ("vbt", ["vectorbt", "pyarrow", "psutil"]),
+    "arcticdb": ("dataeng", ["arcticdb", "polars", "pyarrow", "duckdb", "pandas", "numpy", "psutil"]),
+}
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "POLARS_MAX")}
 
 
