@@ -98,7 +98,8 @@ def _append(lake: Lake, ref: TableRef, gone: pl.DataFrame, rows: pl.DataFrame) -
         _overwrite(lake, target, pl.concat([kept, fresh]), start, end)
         return
     again = there.filter(pl.col("last_version") == version).select(table.names)
-    fresh = fresh.join(again, on=list(table.names), how="anti", nulls_equal=True)
+    if again.height:
+        fresh = fresh.join(again, on=list(table.names), how="anti", nulls_equal=True)
     if fresh.height:
         path = lake.path(target)
         delta.create_table(path, target.contract)
@@ -118,11 +119,12 @@ def _superseded_at(rows: pl.DataFrame) -> pl.Expr:
 
 def _left_over(table: TableContract, there: pl.DataFrame, fresh: pl.DataFrame, version: int) -> pl.DataFrame:
     """Entries that a killed write left of rows that lived on: the same row, and no other row in between."""
-    twins = there.filter(pl.col("last_version") < version).join(
-        fresh.select(table.names), on=list(table.names), how="semi", nulls_equal=True
-    )
-    if not twins.height:
-        return twins
+    narrow = [*table.key, *(name for name in ("recorded_at",) if name in table.names)]
+    twins = there.filter(pl.col("last_version") < version)
+    for on in (narrow, list(table.names)):  # few columns first: there are hardly ever any
+        twins = twins.join(fresh.select(on), on=on, how="semi", nulls_equal=True)
+        if not twins.height:
+            return twins
     key = list(table.key)
     newest = there.group_by(key).agg(pl.col("last_version").max().alias("_newest"))
     marked = twins.join(newest, on=key, how="left", nulls_equal=True)
