@@ -39,7 +39,7 @@ check: setup ## the static gate: ruff, mypy, import-linter, clang-format
 soak: setup ## the long suites, whole
 	@QUANT_SOAK=1 $(BIN)/python -m pytest -q -n auto --durations=15
 
-bench: setup ## ours, a peer (PEERS="vectorbt") and the plain limit, in one run
+bench: setup ## ours, a peer (PEERS="vectorbt arcticdb") and the plain limit, in one run
 	@$(BIN)/python tests/bench/run.py
 
 docs: setup ## regenerate the generated pages

@@ -1,7 +1,7 @@
 """``make bench``: every workload in one run, ours beside the plain limit and the peers asked for, as ratios.
 
-    make bench                          the plain limits only
-    make bench PEERS="vectorbt arcticdb"  peers too; their virtual environments are made once, under build/peers
+    make bench                             the plain limits only
+    make bench PEERS="vectorbt arcticdb"   peers too, in virtual environments made once, under build/peers
 
 Times are never asserted anywhere; figures from different runs or machines must not be compared.
 """
