@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from quant.core.errors import Location, SpecError, SpecErrors
-from quant.specs.compose import compose_documents, lineage, needs_compose
+from quant.specs.compose import compose_documents, compose_one, lineage, needs_compose
 from quant.specs.document import Document, Marks, Tree
 from quant.specs.fingerprint import meaning_of_graph
 from quant.specs.loader import read_code
@@ -260,6 +260,11 @@ def resolve_data(
     for name, place in names.items():
         try:
             found = registry.get("source", name, place)
+            if needs_compose(registry, found):
+                found = compose_one(registry, found, ())
+        except SpecErrors as error:
+            errors += error.errors
+            continue
         except SpecError as error:
             errors.append(error)
             continue

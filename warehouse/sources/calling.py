@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -32,6 +31,7 @@ from quant.warehouse.sources.quota import Quota, account_key, quota_path
 from quant.warehouse.sources.received import Arrived, Received
 from quant.warehouse.sources.settings import SourceSettings
 from quant.warehouse.sources.vendor import Answer, Call, VendorAdapter, VendorFault, VendorWorld
+from quant.warehouse.store import Storage
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -83,7 +83,7 @@ class CallingSource:
         adapter: VendorAdapter,
         world: VendorWorld,
         *,
-        lake: Path | str | None = None,
+        lake: Storage | None = None,
         table: str | None = None,
         quota: Quota | None = None,
         sleep: Callable[[float], None] = time.sleep,
@@ -94,7 +94,7 @@ class CallingSource:
         self._world = world
         self._lake = lake
         self._table = table
-        self._store = PayloadStore(Path(lake)) if lake is not None else None
+        self._store = PayloadStore(lake) if lake is not None else None
         self._quota = quota or Quota(quota_path())
         self._sleep = sleep
         self._now = now
@@ -299,7 +299,7 @@ class CallingSource:
             if error.trouble == "quota":
                 return QUOTA_PAUSE_S
         first = self._settings.limits.pause_s
-        return wait_exponential_jitter(initial=first, max=LONGEST_PAUSE_S, jitter=first)(state)
+        return wait_exponential_jitter(multiplier=first, max=LONGEST_PAUSE_S, jitter=first)(state)
 
     def _say(self, state: RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None

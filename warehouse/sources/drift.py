@@ -10,17 +10,16 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
 import polars as pl
 
 from quant.core.errors import CheckFailed
-from quant.warehouse.files import write_atomic
 from quant.warehouse.normalize.fields import convert
 from quant.warehouse.sources.doubts import fields_of
 from quant.warehouse.sources.settings import DatasetSettings, FieldSettings, SourceSettings
+from quant.warehouse.store import Storage
 
 JUMP: Final = 50.0
 """A yearly median this many times larger or smaller is another unit, not another market."""
@@ -37,7 +36,7 @@ _log = logging.getLogger("quant.vendors")
 class Shapes:
     """What one dataset of one source looked like, and looks like now."""
 
-    path: Path | None
+    lake: Storage | None
     settings: SourceSettings
     dataset: DatasetSettings
     columns: dict[str, list[str]] = field(default_factory=dict)
@@ -48,15 +47,12 @@ class Shapes:
     _last: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, lake: Path | str | None, settings: SourceSettings, dataset: DatasetSettings) -> Shapes:
+    def open(cls, lake: Storage | None, settings: SourceSettings, dataset: DatasetSettings) -> Shapes:
         """The shapes seen so far; none where nothing can be kept."""
-        if lake is None or (isinstance(lake, str) and "://" in lake):
-            return cls(None, settings, dataset)
-        path = Path(lake) / "raw" / settings.name / "shapes" / f"{dataset.dataset}.json"
-        stored = _read(path)
+        stored = _read(lake, _name(settings, dataset)) if lake is not None else {}
         if stored.get("stamp") != settings.fingerprint:  # other fields, other units: nothing to compare with
             stored = {}
-        return cls(path, settings, dataset, stored.get("columns", {}), _medians(stored.get("medians", {})))
+        return cls(lake, settings, dataset, stored.get("columns", {}), _medians(stored.get("medians", {})))
 
     def add(self, endpoint: str, frame: pl.DataFrame, digest: str) -> None:
         """One answer. Raises CheckFailed ``vendor.schema`` for a new column where the spec stops at one."""
@@ -77,9 +73,10 @@ class Shapes:
             self._compare(name, year, found, self._last[endpoint])
             if found[1] >= ENOUGH:
                 self.medians.setdefault(name, {})[year] = found
-        if self.path is not None and self._last:
+        if self.lake is not None and self._last:
             body = {"stamp": self.settings.fingerprint, "columns": self.columns, "medians": self.medians}
-            write_atomic(self.path, json.dumps(body, sort_keys=True, indent=1).encode(), durable=False)
+            content = json.dumps(body, sort_keys=True, indent=1).encode()
+            self.lake.write(_name(self.settings, self.dataset), content, durable=False)
 
     def _columns(self, endpoint: str, frame: pl.DataFrame, digest: str) -> None:
         known = self.columns.get(endpoint)
@@ -134,9 +131,13 @@ def _weighted(parts: list[tuple[float, int]]) -> tuple[float, int]:
     return median(value for value, _ in parts), sum(count for _, count in parts)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _name(settings: SourceSettings, dataset: DatasetSettings) -> str:
+    return f"raw/{settings.name}/shapes/{dataset.dataset}.json"
+
+
+def _read(lake: Storage, name: str) -> dict[str, Any]:
     try:
-        stored = json.loads(path.read_bytes())
+        stored = json.loads(lake.read(name))
     except (OSError, ValueError):
         return {}
     return stored if isinstance(stored, dict) else {}

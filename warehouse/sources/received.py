@@ -22,6 +22,7 @@ from quant.core.time import NS_PER_DAY, utc_now
 from quant.warehouse.files import write_atomic
 from quant.warehouse.sources.settings import SourceSettings
 from quant.warehouse.sources.vendor import Call
+from quant.warehouse.store import LocalFolder, Storage
 
 KEEP_NS: Final = 7 * NS_PER_DAY
 DONE_NS: Final = NS_PER_DAY
@@ -44,7 +45,7 @@ class Received:
 
     def __init__(
         self,
-        lake: Path | str,
+        lake: Storage,
         settings: SourceSettings,
         dataset: str,
         *,
@@ -90,7 +91,7 @@ class Received:
         }
 
 
-def finish(lake: Path | str, source: str, dataset: str, *, now: Callable[[], int] = utc_now) -> None:
+def finish(lake: Storage, source: str, dataset: str, *, now: Callable[[], int] = utc_now) -> None:
     """The interval is stored, or was refused: its answers are not used for it again."""
     path = journal_path(lake, source, dataset)
     if not path.is_file():
@@ -103,12 +104,12 @@ def finish(lake: Path | str, source: str, dataset: str, *, now: Callable[[], int
     path.unlink(missing_ok=True)
 
 
-def journal_path(lake: Path | str, source: str, dataset: str) -> Path:
+def journal_path(lake: Storage, source: str, dataset: str) -> Path:
     """Beside the payloads; for a lake in an object store, where lines cannot be added, on this machine."""
-    if isinstance(lake, Path) or "://" not in lake:
-        return Path(lake) / "raw" / source / "received" / f"{dataset}.jsonl"
+    if isinstance(lake, LocalFolder):
+        return lake.root / "raw" / source / "received" / f"{dataset}.jsonl"
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "quant" / "received" / digest(lake)[:16] / source / f"{dataset}.jsonl"
+    return Path(cache) / "quant" / "received" / digest(lake.uri)[:16] / source / f"{dataset}.jsonl"
 
 
 def _done(path: Path) -> Path:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Final, cast
 
 from quant.core.errors import MissingComponent, SpecError
 from quant.warehouse.sources.port import Source
 from quant.warehouse.sources.settings import SourceSettings
 from quant.warehouse.sources.vendor import Call, VendorAdapter, VendorWorld
+from quant.warehouse.store import Storage
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ def open_source(
     settings: SourceSettings,
     world: VendorWorld | None = None,
     *,
-    lake: Path | str | None = None,
+    lake: Storage | None = None,
     table: str | None = None,
 ) -> Source:
     """The source behind settings. A vendor is asked through the shared calling layer, which needs the

@@ -66,6 +66,7 @@ _DERIVED: Final = {
 _READ_FROM: Final = {
     "suspend_d": ("suspend_timing", "suspend_type"),
     "namechange": ("name",),
+    "dividend": ("div_proc",),
 }
 
 
@@ -121,7 +122,8 @@ class TushareAdapter:
 
     def parse(self, payload: Payload) -> pl.DataFrame:
         """The vendor's columns as text, and those that follow from them: ``suspended`` of suspend_d; ``st``,
-        ``attribute`` and ``value`` of namechange. Other codes than the spec's are left out.
+        ``attribute`` and ``value`` of namechange. Other codes than the spec's are left out, and dividends
+        that were only planned.
         """
         endpoint = str(payload.request.get("endpoint", ""))
         body = json.loads(payload.content, parse_float=str, parse_int=str)
@@ -135,6 +137,8 @@ class TushareAdapter:
         match endpoint:
             case "suspend_d":
                 return _suspended(frame)
+            case "dividend":
+                return _carried_out(frame)
             case "namechange":
                 return _names(frame, long=payload.dataset == "instrument_attributes")
             case _:
@@ -324,6 +328,11 @@ def _suspended(frame: pl.DataFrame) -> pl.DataFrame:
     whole = pl.col("suspend_timing").is_null() | (pl.col("suspend_timing").str.strip_chars() == "")
     rows = frame.filter(whole & (pl.col("suspend_type").fill_null("S") == "S"))
     return rows.with_columns(suspended=pl.lit("true"))
+
+
+def _carried_out(frame: pl.DataFrame) -> pl.DataFrame:
+    """A plan (预案) is no distribution, and it may be changed or dropped."""
+    return frame.filter(pl.col("div_proc") == "实施") if "div_proc" in frame.columns else frame
 
 
 def _names(frame: pl.DataFrame, *, long: bool) -> pl.DataFrame:
