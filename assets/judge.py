@@ -80,7 +80,7 @@ def _scope(warehouse: Warehouse, table: DeclaredTable, years: tuple[int, int] | 
         (pl.col("status") == "ok")
         & pl.col("golden")
         & (pl.col("table") == table.name)
-        & (pl.col("source") == table.settings.prefer)
+        & (pl.col("source") == table.settings.label)
     )
     start, end = log["start"].min(), log["end"].max()
     if not isinstance(start, date) or not isinstance(end, date):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -74,7 +74,47 @@ def table_metadata(
         facts = {key: value for r in reports for key, value in r.facts.items()}
         if facts:
             found["facts"] = dg.MetadataValue.json(facts)
+        found |= _agreement(reports)
     return found
+
+
+def _agreement(reports: Sequence[IngestReport]) -> Metadata:
+    """How the sources of an agreed table voted: rows of each, cells they disagree about, cells each lost."""
+    delivered = _summed(report.delivered for report in reports)
+    if not delivered:
+        return {}
+    lost = {source: _summed(r.lost.get(source, {}) for r in reports) for source in delivered}
+    contested = _summed(report.contested for report in reports)
+    columns = sorted(contested, key=lambda name: -contested[name])
+    votes = [
+        dg.TableRecord({
+            "source": source,
+            "rows": rows,
+            "cells_lost": sum(lost[source].values()),
+            "worst": max(lost[source], key=lambda name: lost[source][name], default=""),
+        })
+        for source, rows in delivered.items()
+    ]  # fmt: skip
+    found: Metadata = {"disagreements": sum(contested.values()), "votes": dg.MetadataValue.table(votes)}
+    if contested:
+        records = [
+            dg.TableRecord({
+                "column": name,
+                "disagreements": contested[name],
+                **{source: lost[source].get(name, 0) for source in delivered},
+            })
+            for name in columns
+        ]  # fmt: skip
+        found["disagreements_by_column"] = dg.MetadataValue.table(records)
+    return found
+
+
+def _summed(parts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    sums: dict[str, int] = {}
+    for part in parts:
+        for name, count in part.items():
+            sums[name] = sums.get(name, 0) + count
+    return sums
 
 
 def definition_metadata(table: TableContract) -> Metadata:

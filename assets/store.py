@@ -92,33 +92,52 @@ def _ingest(step: _Step, *, restate: bool) -> None:
     wanted = interval_of(step.years, warehouse.span())
     stopped: set[str] = set()
     for item in warehouse.items(step.table, wanted, step.sources, golden=step.golden, restate=restate):
-        if item.source.name in stopped:
+        if item.label in stopped:
             continue
         observer.begun(item)
         try:
             report = ingest(item, warehouse.lake, run=step.context.run.run_id, actor=warehouse.actor)
         except QuantError as error:
             observer.failed(step.table.name, error)
-            step.failures.setdefault(item.source.name, error)
+            step.failures.setdefault(item.label, error)
             if not isinstance(error, CheckFailed):
-                stopped.add(item.source.name)
+                stopped.add(item.label)
             continue
         observer.stored(report)
         step.reports.append(report)
+    _say_what_waits(step)
+
+
+def _say_what_waits(step: _Step) -> None:
+    """Dates that too few sources have delivered fail the step, unless a source's own failure says why."""
+    waiting = [dates for report in step.reports for dates in report.waiting]
+    if not waiting or step.failures:
+        return
+    settings = step.table.settings
+    error = CheckFailed(
+        "arbitrate.waiting",
+        f"{settings.name} was not agreed from {min(d[0] for d in waiting)} to {max(d[1] for d in waiting)}: "
+        "too few sources have delivered",
+        expected=f"{settings.arbitrate.needs if settings.arbitrate else 1} of {', '.join(settings.sources)}",
+        found="fewer; the table is unchanged there",
+        hint=f"quant data sync {settings.name}, or lower needs: in the table's spec",
+    )
+    step.warehouse.observer.failed(settings.name, error)
+    step.failures.setdefault(settings.label, error)
 
 
 def _materialized(step: _Step) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
     """A result for each asset, with metadata for each of its years; only the years that were stored count
     for an asset whose source failed.
     """
-    prefer, dataset = step.table.settings.prefer, step.table.settings.dataset
+    label, dataset = step.table.settings.label, step.table.settings.dataset
     for source in sorted(step.sources):
         mine = [r for r in step.reports if r.source == source]
         key = vendor_key(source, dataset)
         yield from _result(step, key, source, mine, failed=source in step.failures)
     if step.golden:
-        mine = [r for r in step.reports if r.source == prefer]
-        yield from _result(step, golden_key(step.table.name), None, mine, failed=prefer in step.failures)
+        mine = [r for r in step.reports if r.source == label]
+        yield from _result(step, golden_key(step.table.name), None, mine, failed=label in step.failures)
 
 
 def _result(

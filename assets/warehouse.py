@@ -12,13 +12,13 @@ from quant.warehouse.audit import CheckResult, TableRule
 from quant.warehouse.coverage import Interval
 from quant.warehouse.lake import Lake
 from quant.warehouse.sources.settings import SourceSettings
-from quant.warehouse.sync import IngestReport, SyncItem, plan_sync
+from quant.warehouse.sync import Agreement, IngestReport, Item, plan_sync
 
 
 class Observer(Protocol):
     """Is told what a run does, in the run's own process."""
 
-    def begun(self, item: SyncItem, /) -> None: ...
+    def begun(self, item: Item, /) -> None: ...
     def stored(self, report: IngestReport, /) -> None: ...
     def failed(self, table: str, error: QuantError, /) -> None: ...
     def checked(self, table: str, rule: TableRule, result: CheckResult, /) -> None: ...
@@ -27,7 +27,7 @@ class Observer(Protocol):
 class Unobserved:
     """Tells nobody: for runs that Dagster itself launched."""
 
-    def begun(self, _item: SyncItem) -> None:
+    def begun(self, _item: Item) -> None:
         return None
 
     def stored(self, _report: IngestReport) -> None:
@@ -53,29 +53,32 @@ class Warehouse:
     span: Callable[[], Interval]
     actor: Mapping[str, str]
     commit: str | None = None
-    planned: Mapping[str, tuple[SyncItem, ...]] | None = None
+    planned: Mapping[str, tuple[Item, ...]] | None = None
     observer: Observer = field(default_factory=Unobserved)
 
     def items(
         self, table: DeclaredTable, wanted: Interval, chosen: set[str], *, golden: bool, restate: bool
-    ) -> tuple[SyncItem, ...]:
+    ) -> tuple[Item, ...]:
         """What a run stores: the planned items, else the interval of ``table`` from the ``chosen`` sources.
 
         With ``restate`` the interval is fetched again even if it is stored. ``golden``: whether the golden
-        table takes the preferred source's rows.
+        table is brought up to date too.
         """
         if self.planned is not None:
-            return tuple(i for i in self.planned.get(table.name, ()) if i.source.name in chosen or i.golden)
+            return tuple(i for i in self.planned.get(table.name, ()) if i.label in chosen or i.golden)
         plan = plan_sync([table.settings], self.sources, self.lake, wanted.start, wanted.end, restate=restate)
         mine = [item for item in plan.items if item.table.name == table.name]
         return tuple(_as_chosen(mine, table.settings.prefer, chosen, golden=golden))
 
 
-def _as_chosen(items: list[SyncItem], preferred: str, chosen: set[str], *, golden: bool) -> list[SyncItem]:
+def _as_chosen(items: list[Item], preferred: str, chosen: set[str], *, golden: bool) -> list[Item]:
     """Items cut down to what was asked for: stored rows alone can be taken into the golden table."""
-    found = []
+    found: list[Item] = []
     for item in items:
-        takes = golden and item.source.name == preferred
+        if isinstance(item, Agreement):
+            found += [item] if golden else []
+            continue
+        takes = golden and item.source.name == preferred and not item.table.agreed
         if item.source.name in chosen:
             found.append(replace(item, golden=takes))
         elif takes:

@@ -123,7 +123,7 @@ def _agree_part(
     agreed = arbitrate(table.name, _votes(lake, table, part, voters), _rules(item))
     golden, aside = _released(item, lake, table, agreed)
     _write_decisions(lake, table, part, agreed.decisions, by.stamp)
-    within = quarantine.Interval(part.start, part.end, whole=table.time is None)
+    within = quarantine.Within(part.start, part.end, whole=table.time is None)
     quarantine.set_aside(lake, table.name, item.label, within, aside, by.stamp)
     note = {"quant": "agree", "sources": ",".join(voters)}
     result = write(lake, TableRef(table.name, GOLDEN), golden, part.start, part.end, note)

@@ -82,8 +82,6 @@ def ingest_source(item: SyncItem, lake: Lake, by: Ingest) -> IngestReport:
         raise _beyond_tolerance(item, stored)
     result = _write(item, lake, stored.rows)
     _log(item, lake, stored, by, "ok")
-    if item.fetch:
-        finish(lake.root, item.source.name, item.table.dataset)
     if item.golden:
         lake.content_hash(item.table.name)  # kept beside the lake: the next reader need not hash
     return IngestReport(
@@ -103,15 +101,15 @@ def ingest_source(item: SyncItem, lake: Lake, by: Ingest) -> IngestReport:
 def fetch(item: SyncItem, lake: Lake, stamp: datetime) -> Stored:
     """The rows of an item in our columns; what breaks the contract is set aside unless it was released."""
     dataset, world = item.table.dataset, world_of(item.source, lake)
-    source = open_source(item.source, world, lake=lake.root, table=dataset)
-    store = PayloadStore(lake.root)
+    source = open_source(item.source, world, lake=lake.store, table=dataset)
+    store = PayloadStore(lake.store)
     identities = Identities(lake)
     former = read_former_codes(item, source, store)
     context = Context(item.source, identities, lake.read("instruments"), stamp, item.end, former)
     read = read_vendor(item, source, store)
     found = sorted_out(item, read, context, quarantine.decisions(lake, item.table.name, item.source.name))
     identities.save(stamp)
-    within = quarantine.Interval(item.start, item.end, whole=contract(dataset).time is None)
+    within = quarantine.Within(item.start, item.end, whole=contract(dataset).time is None)
     quarantine.set_aside(lake, item.table.name, item.source.name, within, found.broken, stamp)
     facts = {**found.facts, **read.facts, **item.source.facts}
     return Stored(found.rows, read.calls, found.broken.height, read.unreadable.height, facts, found.decided)
@@ -227,3 +225,5 @@ def _log(item: SyncItem, lake: Lake, stored: Stored, by: Ingest, status: str) ->
         facts=stored.facts,
     )
     record(lake, item, outcome, by)
+    if item.fetch:
+        finish(lake.store, item.source.name, item.table.dataset)

@@ -34,7 +34,7 @@ class Decisions:
 
 
 @dataclass(frozen=True, slots=True)
-class Interval:
+class Within:
     """What was set aside of these dates is replaced; ``whole``: of all dates."""
 
     start: date
@@ -64,7 +64,7 @@ def decisions(lake: Lake, table: str, source: str) -> Decisions:
 
 
 def set_aside(
-    lake: Lake, table: str, source: str, within: Interval, rows: pl.DataFrame, stamp: datetime
+    lake: Lake, table: str, source: str, within: Within, rows: pl.DataFrame, stamp: datetime
 ) -> None:
     """What is set aside of an interval replaces what was set aside of it before. ``rows`` have session, code,
     rule, reason, row_json and payload.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
     from quant.warehouse.audit import CheckResult, TableRule
     from quant.warehouse.lake import Lake
-    from quant.warehouse.sync import IngestReport, SyncItem, SyncPlan
+    from quant.warehouse.sync import IngestReport, Item, SyncPlan
 
 NO_YEARS: Final = (0, 0)
 """In the note of what is unreported: a table without partitions."""
@@ -43,14 +43,14 @@ class TableRun:
     """
 
     table: DeclaredTable
-    items: tuple[SyncItem, ...]
+    items: tuple[Item, ...]
     years: Span | None
 
     @property
     def selection(self) -> list[dg.AssetKey]:
         """The assets that the items fill; all of the table's where something is left to report."""
         dataset = self.table.settings.dataset
-        sources = [i.source.name for i in self.items if i.fetch] or [s.name for s in self.table.sources]
+        sources = [i.label for i in self.items if i.fetch] or [s.name for s in self.table.sources]
         golden = not self.items or any(item.golden for item in self.items)
         keys = [vendor_key(name, dataset) for name in sources]
         return [*dict.fromkeys(keys), *([golden_key(self.table.name)] if golden else [])]
@@ -108,7 +108,7 @@ class _Watch:
     checks: list[CheckOutcome] = field(default_factory=list)
     failures: list[TableFailure] = field(default_factory=list)
 
-    def begun(self, _item: SyncItem) -> None:
+    def begun(self, _item: Item) -> None:
         self.progress.count(self.done, self.total, "intervals")
         self.done += 1
 

@@ -17,7 +17,7 @@ from dagster._core.storage.tags import (
 from quant.assets import DeclaredTable, Warehouse, golden_key, vendor_key
 from quant.assets.keys import op_name
 from quant.core.market.calendar import calendar
-from quant.warehouse.sync import SyncItem, plan_sync
+from quant.warehouse.sync import Item, plan_sync
 
 TIMEZONE: Final = "Asia/Shanghai"
 
@@ -84,7 +84,7 @@ def _requests(
         yield run_request(table, missing[table.name], f"{table.name} {today}")
 
 
-def run_request(table: DeclaredTable, items: Sequence[SyncItem], run_key: str) -> dg.RunRequest:
+def run_request(table: DeclaredTable, items: Sequence[Item], run_key: str) -> dg.RunRequest:
     """A run that stores what a table lacks, of the years that lack something."""
     years = (min(i.start for i in items).year, max(i.end for i in items).year)
     return dg.RunRequest(

@@ -59,7 +59,7 @@ def new_days(
         yield dg.SkipReason(f"every session up to {span.end} is stored")
     for table in wanted:
         items = missing[table.name]
-        said = fingerprint([[i.source.name, i.source_hash, i.start, i.end] for i in items])
+        said = fingerprint([[i.label, i.source_hash, i.start, i.end] for i in items])
         yield run_request(table, items, f"{table.name} {said[:16]}")
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from quant.specs.compile.plan import BacktestPlan, PinnedTable
     from quant.warehouse.contracts.tables import TableContract
     from quant.warehouse.lake import Lake
-    from quant.warehouse.sync import SyncItem
+    from quant.warehouse.sync import Item
 
 MISSING: Final = "never fetched"
 CHANGED: Final = "its source, spec or files changed"
@@ -117,42 +117,43 @@ def blast_radius(desk: Workspace) -> BlastRadius:
 
 
 def _assets(
-    items: Sequence[SyncItem], lake: Lake, calls: Mapping[tuple[str, str, str, str], int]
+    items: Sequence[Item], lake: Lake, calls: Mapping[tuple[str, str, str, str], int]
 ) -> Iterator[StaleAsset]:
     log = lake.read("sync_log").filter(pl.col("status") == "ok")
     for item in items:
         start, end = item.start.isoformat(), item.end.isoformat()
         yield StaleAsset(
             item.table.name,
-            item.source.name,
+            item.label,
             start,
             end,
             _why(item, log),
             _stored(item, lake),
-            calls.get((item.table.name, item.source.name, start, end), 0),
+            calls.get((item.table.name, item.label, start, end), 0),
         )
 
 
-def _why(item: SyncItem, log: pl.DataFrame) -> str:
+def _why(item: Item, log: pl.DataFrame) -> str:
     if not item.fetch:
         return UNAGREED
     before = log.filter(
         (pl.col("table") == item.table.name)
-        & (pl.col("source") == item.source.name)
+        & (pl.col("source") == item.label)
         & (pl.col("start") <= item.end)
         & (pl.col("end") >= item.start)
     )
     return CHANGED if before.height else MISSING
 
 
-def _stored(item: SyncItem, lake: Lake) -> int:
+def _stored(item: Item, lake: Lake) -> int:
     from quant.warehouse.contracts.tables import contract
+    from quant.warehouse.sync import Agreement
 
     timed = contract(item.table.dataset).time is not None
+    source = None if isinstance(item, Agreement) else item.label
     return lake.read(
         item.table.dataset,
-        layer="vendor",
-        source=item.source.name,
+        source=source,
         start=item.start if timed else None,
         end=item.end if timed else None,
         columns=["source"],

@@ -218,7 +218,7 @@ def plan(desk: Workspace, request: SyncRequest) -> SyncPreview:
     return SyncPreview(
         tuple(
             PreviewItem(
-                i.source.name,
+                i.label,
                 i.table.name,
                 i.start.isoformat(),
                 i.end.isoformat(),

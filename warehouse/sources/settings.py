@@ -160,9 +160,9 @@ class SourceSettings:
 
     def offers(self, name: str) -> bool:
         """Whether the source can fill a dataset."""
-        return (
-            not self.datasets or name in self.datasets or (name == "corporate_actions" and self.infer_events)
-        )
+        if not self.datasets:
+            return name in _OWN_DATASETS.get(self.provider, (name,))
+        return name in self.datasets or (name == "corporate_actions" and self.infer_events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +192,13 @@ class TableSettings:
         return AGREED_BY.join(self.sources) if self.agreed else self.prefer
 
 
+_OWN_DATASETS: Final = {
+    "simulated": (
+        *("instruments", "instrument_attributes", "bars_1d"),
+        *("adjustment_factors", "corporate_actions"),
+    )
+}
+"""What providers offer whose datasets are not declared; others offer whatever is asked for."""
 _MEANING: Final = ("exchange", "market")
 """The options that decide what is said, not where it is asked."""
 _ALWAYS: Final = frozenset(
