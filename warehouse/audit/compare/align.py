@@ -1,0 +1,144 @@
+"""Bringing two sets of rows together by instrument and session."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from quant.warehouse.audit.compare.relation import Bools, Floats, Instruments, Ints, days_of, numeric
+
+LOOK: Final = 30
+"""How many sessions back or ahead a neighbouring bar is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One relation's rows with dense keys: ``instrument`` numbers and ``day`` since 1970-01-01."""
+
+    frame: pl.DataFrame
+    instrument: Ints
+    day: Ints
+
+    @classmethod
+    def of(cls, frame: pl.DataFrame, instruments: Instruments) -> Side:
+        return cls(frame, instruments.numbers(frame[instruments.column]), days_of(frame["session"]))
+
+    def values(self, name: str, rows: Ints | slice) -> Floats:
+        """A field at given rows as float64, NaN where unknown or -1."""
+        column = self.frame[name]
+        if isinstance(rows, slice):
+            return numeric(column)
+        found = numeric(column.gather(np.maximum(rows, 0)))
+        return np.where(rows < 0, np.nan, found) if rows.size and rows.min() < 0 else found
+
+    def traded(self) -> Bools | None:
+        """Rows with a volume; None where volumes are unknown."""
+        if "volume" not in self.frame.columns:
+            return None
+        known: Bools = (self.frame["volume"].fill_null(1) != 0).to_numpy()
+        return known
+
+    def moved(self, days: Ints) -> Side:
+        """The same rows on other days."""
+        return Side(self.frame, self.instrument, days)
+
+
+class Grid:
+    """Row number by instrument and day, -1 for none; the first row of a key counts."""
+
+    def __init__(self, side: Side, days: Ints, count: int, keep: Bools | None = None) -> None:
+        self.days = days
+        numbers = np.arange(len(side.day)) if keep is None else np.flatnonzero(keep)
+        place = side.instrument[numbers] * len(days) + np.searchsorted(days, side.day[numbers])
+        self.rows = np.full((count, len(days)), -1, dtype=np.int32)
+        flat = self.rows.reshape(-1)
+        flat[place[::-1]] = numbers[::-1]
+        self.again: Ints = numbers[flat[place] != numbers]
+        """Rows whose key an earlier row has."""
+
+    def neighbour(self, instrument: Ints, day: Ints, step: int) -> Ints:
+        """The row of the nearest earlier (``step`` -1) or later (1) bar within ``LOOK`` days of the grid."""
+        at = np.searchsorted(self.days, day)
+        found = np.full(len(at), -1, dtype=np.int64)
+        for k in range(1, LOOK + 1):
+            column = at + k * step
+            ok = (column >= 0) & (column < len(self.days)) & (found < 0)
+            if not ok.any():
+                break
+            found[ok] = self.rows[instrument[ok], column[ok]]
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Matched:
+    """Which rows of the two sides belong together: ``ia[i]`` and ``ib[i]``, and who stands alone."""
+
+    a: Side
+    b: Side
+    ia: Ints | slice
+    ib: Ints | slice
+    only_a: Ints
+    only_b: Ints
+    again_a: Ints
+    again_b: Ints
+    instrument: Ints
+    day: Ints
+    count: int
+
+    def traded(self) -> tuple[Grid, Grid]:
+        """The rows of both sides in which something was traded, on one axis of days."""
+        days = np.union1d(np.unique(self.a.day), np.unique(self.b.day))
+        one, two = (Grid(side, days, self.count, side.traded()) for side in (self.a, self.b))
+        return one, two
+
+    def rows_a(self, picked: Ints) -> Ints:
+        return picked if isinstance(self.ia, slice) else self.ia[picked]
+
+    def rows_b(self, picked: Ints) -> Ints:
+        return picked if isinstance(self.ib, slice) else self.ib[picked]
+
+    def columns(self, name: str) -> tuple[pl.Series, pl.Series]:
+        """A field of both sides, row by row."""
+        a, b = self.a.frame[name], self.b.frame[name]
+        return (
+            a if isinstance(self.ia, slice) else a.gather(self.ia),
+            b if isinstance(self.ib, slice) else b.gather(self.ib),
+        )
+
+    def floats(self, name: str) -> tuple[Floats, Floats]:
+        return self.a.values(name, self.ia), self.b.values(name, self.ib)
+
+
+def match(a: Side, b: Side, count: int) -> Matched:
+    """Pair rows of equal instrument and day."""
+    none = np.empty(0, dtype=np.int64)
+    if _same(a.instrument, b.instrument) and _same(a.day, b.day) and _ordered(a):
+        whole = slice(None)
+        return Matched(a, b, whole, whole, none, none, none, none, a.instrument, a.day, count)
+    days = np.union1d(np.unique(a.day), np.unique(b.day))
+    grid_a, grid_b = Grid(a, days, count), Grid(b, days, count)
+    flat_a, flat_b = grid_a.rows.reshape(-1), grid_b.rows.reshape(-1)
+    both = np.flatnonzero((flat_a >= 0) & (flat_b >= 0))
+    ia, ib = flat_a[both].astype(np.int64), flat_b[both].astype(np.int64)
+    only_a = flat_a[np.flatnonzero((flat_a >= 0) & (flat_b < 0))].astype(np.int64)
+    only_b = flat_b[np.flatnonzero((flat_b >= 0) & (flat_a < 0))].astype(np.int64)
+    return Matched(
+        a, b, ia, ib, only_a, only_b, grid_a.again, grid_b.again, a.instrument[ia], a.day[ia], count
+    )
+
+
+def _same(x: Ints, y: Ints) -> bool:
+    return len(x) == len(y) and bool((x == y).all())
+
+
+def _ordered(side: Side) -> bool:
+    """Whether the rows are strictly ordered by instrument and day or by day and instrument: no key twice."""
+    if len(side.day) < 2:
+        return True
+    step_i, step_d = np.diff(side.instrument), np.diff(side.day)
+    by_instrument: Bools = (step_i > 0) | ((step_i == 0) & (step_d > 0))
+    by_day: Bools = (step_d > 0) | ((step_d == 0) & (step_i > 0))
+    return bool(by_instrument.all() or by_day.all())

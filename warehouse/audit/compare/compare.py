@@ -1,0 +1,368 @@
+"""Comparing two relations: align them, compare what is left, name what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from quant.warehouse.audit.compare.absence import Presence, explain_absence
+from quant.warehouse.audit.compare.align import Matched, Side, match
+from quant.warehouse.audit.compare.causes import cause
+from quant.warehouse.audit.compare.cells import Cells, Comparison, compare_rows, years_of
+from quant.warehouse.audit.compare.dates import NAMES, find_shift, moves
+from quant.warehouse.audit.compare.feed import Feed, MemoryFeed, Moved
+from quant.warehouse.audit.compare.found import Found
+from quant.warehouse.audit.compare.pairs import pairs
+from quant.warehouse.audit.compare.precision import Allowance, Precision, allowances, precision
+from quant.warehouse.audit.compare.relation import (
+    ADJUSTED,
+    COMPARED,
+    DEFAULT_TOLERANCES,
+    FLAGS,
+    OHLC,
+    PRICES,
+    Instruments,
+    Ints,
+    Listing,
+    Relation,
+    Tolerance,
+)
+from quant.warehouse.audit.compare.report import COVERAGE, SUMMARY, AuditReport, findings_frame
+from quant.warehouse.audit.compare.rows import RowClassifier, Verdicts
+from quant.warehouse.audit.compare.scales import scale_of
+from quant.warehouse.audit.compare.selfcheck import check_sides
+from quant.warehouse.audit.compare.series import Judged, Settings, judge
+from quant.warehouse.audit.compare.systematic import collapse, single_findings
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_WIDE_ROWS: Final = 3
+_MANY_ROWS: Final = 8
+_MANY_SHARE: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is compared and how. ``codes`` names instruments by id."""
+
+    table: str = "bars_1d"
+    tolerances: Mapping[str, Tolerance] = field(default_factory=dict)
+    listing: Listing = field(default_factory=Listing)
+    codes: Mapping[object, str] = field(default_factory=dict)
+    audit: str = "compare"
+    stamp: datetime = _EPOCH
+    only: Sequence[str] = ()
+    """Fields to compare; empty: every field that both have."""
+
+
+def compare(a: Relation, b: Relation, request: Request | None = None) -> AuditReport:
+    """Compare two relations of bars or factors in memory."""
+    keys = pl.concat([a.frame[a.key], b.frame[a.key]])
+    asked = request or Request()
+    return compare_feed(MemoryFeed(a, b), a, b, Instruments.of(keys, asked.codes), asked)
+
+
+def compare_feed(
+    feed: Feed, a: Relation, b: Relation, instruments: Instruments, request: Request
+) -> AuditReport:
+    """Compare two relations that come in pieces; of ``a`` and ``b`` only the columns and claims are used."""
+    return _Comparing(feed, a, b, instruments, request).run()
+
+
+class _Comparing:
+    def __init__(
+        self, feed: Feed, a: Relation, b: Relation, instruments: Instruments, request: Request
+    ) -> None:
+        self.feed, self.a, self.b = feed, a, b
+        self.instruments, self.request = instruments, request
+        shared = [n for n in COMPARED if n in a.frame.columns and n in b.frame.columns]
+        self.fields = tuple(n for n in shared if not request.only or n in request.only)
+        self.comparison, self.presence = Comparison(), Presence(instruments)
+        self.judged = Judged()
+        self.allowances: dict[str, Allowance] = {}
+        self.quanta: dict[str, tuple[float, float]] = {}
+        self.scales: dict[str, float] = {}
+        self.notes: list[str] = []
+        self.found: list[Found] = []
+        self.rows = {"a": 0, "b": 0}
+        self.ready = False
+
+    def run(self) -> AuditReport:
+        for chunk in self.feed.chunks():
+            self._chunk(self._side(chunk.a), self._side(chunk.b), chunk.inside)
+        cells = Cells.join(self.comparison.parts, self.fields)
+        dense = self._dense(cells)
+        if dense.size:
+            cells = self._whole_series(cells, dense)
+        verdicts = self._classify(cells)
+        self._tell(cells, verdicts)
+        return self._report()
+
+    def _side(self, frame: pl.DataFrame) -> Side:
+        return Side.of(frame, self.instruments)
+
+    # -- pieces
+
+    def _chunk(self, a: Side, b: Side, inside: tuple[int, int] | None) -> None:
+        if not self.ready:
+            b = self._align_dates(a, b)
+        matched = match(a, b, len(self.instruments))
+        self.presence.add(matched, inside)
+        if not len(matched.day):
+            return
+        if not self.ready:
+            self._learn(matched)
+        compare_rows(matched, self.fields, self.allowances, self.scales, self.comparison, inside)
+
+    def _align_dates(self, a: Side, b: Side) -> Side:
+        """Move the whole of b when nearly all instruments looked at are shifted the same way."""
+        common = np.intersect1d(np.unique(a.instrument), np.unique(b.instrument))
+        picked = common[:: max(1, len(common) // NAMES)]
+        found = find_shift(a, b, picked)
+        kinds = [(s.cause, s.step) for s in found.values()]
+        if not kinds or len(kinds) < 0.8 * len(picked):
+            return b
+        name, step = max(set(kinds), key=kinds.count)
+        shift = next(s for s in found.values() if (s.cause, s.step) == (name, step))
+        shown, meant = moves(a, b, shift)
+        self.feed = Moved(self.feed, shown, meant)
+        word = "late" if step > 0 else "early"
+        what = "calendar day" if name == "time_zone" else "session"
+        detail = f"every date of {{b}} is one {what} {word}: prices agree once it is undone"
+        detail += f" ({len(kinds)} of {len(picked)} instruments looked at)"
+        self.found.append(
+            Found(name, "session", -1, int(b.day.min()), int(b.day.max()), len(b.day), detail, "b")
+        )
+        self.notes.append(f"dates of {self.b.name} moved by one {what}")
+        at = np.searchsorted(shown, b.day)
+        return b.moved(meant[at])
+
+    def _learn(self, matched: Matched) -> None:
+        """Units and digits from a sample of the first rows that both have."""
+        self.ready = True
+        sides: dict[str, tuple[Precision, Precision]] = {}
+        picked = np.arange(0, len(matched.day), max(1, len(matched.day) // 50_000))
+        for name in self.fields:
+            if name in FLAGS:
+                continue
+            a = matched.a.values(name, matched.rows_a(picked))
+            b = matched.b.values(name, matched.rows_b(picked))
+            scale, count, total = scale_of(name, a, b)
+            if scale != 1.0:
+                self._unit(name, scale, count, total, matched)
+            sides[name] = (precision(a), precision(b * self.scales.get(name, 1.0)))
+            self.quanta[name] = (sides[name][0].quantum, sides[name][1].quantum)
+        tolerances = {**DEFAULT_TOLERANCES, **self.request.tolerances}
+        self.allowances = allowances(sides, tolerances)
+
+    def _unit(self, name: str, scale: float, count: int, total: int, matched: Matched) -> None:
+        from quant.warehouse.audit.compare.causes import unit_cause
+
+        self.scales[name] = scale
+        power = round(float(np.log10(scale)))
+        declared = self.a.claims.units and self.b.claims.units
+        suspect = "b" if power > 0 else "a"
+        detail = f"{name} of {{b}} x 1e{power} gives {{a}} on {count} of {total} rows looked at"
+        self.notes.append(f"{name} of {self.b.name} x 1e{power}")
+        self.found.append(Found(
+            unit_cause(name, power, declared=declared), name, -1, int(matched.day.min()),
+            int(matched.day.max()), len(matched.day), detail, suspect, "defect" if declared else "convention",
+        ))  # fmt: skip
+
+    # -- whole series
+
+    def _dense(self, cells: Cells) -> Ints:
+        """Instruments whose whole series must be looked at: prices differ as a whole, or much differs."""
+        claims = (self.a.claims.adjustment, self.b.claims.adjustment)
+        families = any(n in ADJUSTED for n in (*self.a.frame.columns, *self.b.frame.columns))
+        factors = "factor" in self.a.frame.columns or "factor" in self.b.frame.columns
+        both = np.flatnonzero(self.presence.rows > 0)
+        if isinstance(self.feed, MemoryFeed | Moved) and (
+            claims[0] != claims[1] or families or (factors and "close" in self.fields)
+        ):
+            return both
+        if not len(cells):
+            return np.empty(0, dtype=np.int64)
+        prices = [cells.at(n) for n in (*OHLC, *ADJUSTED) if n in self.fields]
+        wide = (
+            cells.bad[prices].sum(axis=0) >= min(2, len(prices))
+            if prices
+            else np.zeros(len(cells), dtype=bool)
+        )
+        count = len(self.instruments)
+        rows = self.presence.rows
+        wides = np.bincount(cells.instrument[wide], minlength=count)
+        all_bad = np.bincount(cells.instrument, minlength=count)
+        dense = (wides >= _WIDE_ROWS) & (wides >= 0.01 * rows)
+        dense |= all_bad >= np.maximum(_MANY_ROWS, _MANY_SHARE * rows)
+        dense |= (all_bad >= 2) & (all_bad >= 0.5 * rows)
+        return np.flatnonzero(dense)
+
+    def _whole_series(self, cells: Cells, dense: Ints) -> Cells:
+        keys = self.instruments.keys.gather(dense)
+        frame_a, frame_b = self.feed.series(keys)
+        a, b = self._side(frame_a), self._side(self._rescaled(frame_b))
+        settings = Settings(self.fields, self.allowances, self.quanta, self.a.claims, self.b.claims)
+        shifts = find_shift(a, b, dense)
+        own = self._own_columns()
+        for pair in pairs(a, b, own):
+            shift = shifts.get(pair.instrument)
+            if shift is not None:
+                rows = int(pair.both.sum())
+                self.found.append(Found(
+                    shift.cause, "session", pair.instrument, int(pair.day[0]), int(pair.day[-1]), rows,
+                    f"the whole series of {{b}} is one {'day' if shift.cause == 'time_zone' else 'session'} "
+                    f"{'late' if shift.step > 0 else 'early'}", "b", rows=rows,
+                ))  # fmt: skip
+                self._told_all(pair.instrument, cells)
+                continue
+            judge(pair, settings, self.judged)
+            self.found += check_sides(pair, settings)
+        self.found += self.judged.found
+        rest = cells.some(~np.isin(cells.instrument, dense))
+        return Cells.join([rest, *self.judged.cells], self.fields)
+
+    def _own_columns(self) -> tuple[str, ...]:
+        """The compared fields, and what either side has beside them for checking itself."""
+        more = [
+            n
+            for n in (*PRICES, "volume", "amount", "factor", *ADJUSTED, "suspended")
+            if n in self.a.frame.columns or n in self.b.frame.columns
+        ]
+        return tuple(dict.fromkeys([*self.fields, *more]))
+
+    def _rescaled(self, frame: pl.DataFrame) -> pl.DataFrame:
+        return frame.with_columns(
+            pl.col(name).cast(pl.Float64) * scale
+            for name, scale in self.scales.items()
+            if name in frame.columns
+        )
+
+    def _told_all(self, instrument: int, cells: Cells) -> None:
+        mine = cells.instrument == instrument
+        for number, name in enumerate(self.fields):
+            bad = mine & cells.bad[number]
+            if bad.any():
+                self.judged.told.append((name, "defect", cells.day[bad]))
+
+    # -- telling
+
+    def _classify(self, cells: Cells) -> Verdicts:
+        versions = bool(self.a.claims.vendor) and self.a.claims.vendor == self.b.claims.vendor
+        declared = self.a.claims.units and self.b.claims.units
+        worker = RowClassifier(cells, self.allowances, self.instruments.codes, declared=declared)
+        return worker.run(versions=versions)
+
+    def _tell(self, cells: Cells, verdicts: Verdicts) -> None:
+        singles = single_findings(cells, verdicts, self.instruments)
+        for number, name in enumerate(self.fields):
+            for which in np.unique(verdicts.cause[number][verdicts.cause[number] >= 0]).tolist():
+                kind = cause(verdicts.names[which]).kind
+                self.judged.told.append((name, kind, cells.day[verdicts.cause[number] == which]))
+        lone = explain_absence(self.presence, self.request.listing)
+        everything = [*self.found, *singles, *lone]
+        self.found = collapse(everything, self.presence.rows, self.presence.matched, self.instruments)
+        self.found += self._tolerated()
+
+    def _tolerated(self) -> list[Found]:
+        found = []
+        for why, spreads in (("", self.comparison.allowed), ("suspended_prices", self.comparison.asleep)):
+            for name, spread in spreads.items():
+                allowance = self.allowances.get(name)
+                label = why or (allowance.why if allowance else "tolerance")
+                detail = allowance.detail if allowance and not why else "no trading on the session"
+                found.append(Found(
+                    label, name, -1, spread.first, spread.last, spread.cells,
+                    f"{spread.cells:,} cells: {detail}; at most {spread.difference:.6g} apart", "", None,
+                    None, None, spread.difference, spread.relative,
+                ))  # fmt: skip
+        return found
+
+    def _report(self) -> AuditReport:
+        names = (self.a.name, self.b.name)
+        shown = [f for f in self.found if f.cause not in COVERAGE]
+        aside = [f for f in self.found if f.cause in COVERAGE]
+        frame = [
+            findings_frame(
+                part, self.instruments, self.request.table, *names, self.request.audit, self.request.stamp
+            )
+            for part in (shown, aside)
+        ]
+        rows: dict[str, Any] = {
+            "table": self.request.table,
+            "a": names[0],
+            "b": names[1],
+            "matched": int(self.presence.rows.sum()),
+            "instruments": int((self.presence.rows > 0).sum()),
+            "only_a": sum(len(p.day) for p in self.presence.lone["a"]),
+            "only_b": sum(len(p.day) for p in self.presence.lone["b"]),
+        }
+        spelt = (self.a.claims.spelling, self.b.claims.spelling)
+        if all(spelt) and spelt[0] != spelt[1]:
+            self.notes.insert(0, f"codes: {names[0]} writes {spelt[0]}, {names[1]} writes {spelt[1]}")
+        return AuditReport(
+            self.request.table, self._summary(), frame[0], frame[1], tuple(self.notes), (rows,)
+        )
+
+    def _summary(self) -> pl.DataFrame:
+        told: dict[tuple[str, int], dict[str, int]] = {}
+        column = {"rounding": "tolerated", "convention": "explained", "defect": "defects", "unknown": "open"}
+        for name, kind, days in self.judged.told:
+            for year, count in zip(*np.unique(years_of(days), return_counts=True), strict=True):
+                own = told.setdefault((name, int(year)), {})
+                own[column[kind]] = own.get(column[kind], 0) + int(count)
+        base = {"table": self.request.table, "a": self.a.name, "b": self.b.name}
+        rows = []
+        for (name, year), counts in sorted(self.comparison.counts.items(), key=self._order):
+            own = told.get((name, year), {})
+            named = {key: own.get(key, 0) for key in ("explained", "defects", "open")}
+            tolerated = counts.tolerated + own.get("tolerated", 0)
+            rest = counts.cells - tolerated - sum(named.values())
+            rows.append(
+                {
+                    **base,
+                    "field": name,
+                    "year": year,
+                    "cells": counts.cells,
+                    "equal": max(rest, 0),
+                    "tolerated": tolerated,
+                    **named,
+                }
+            )
+        rows += self._bars(base)
+        return pl.DataFrame(rows, schema=SUMMARY)
+
+    def _order(self, item: tuple[tuple[str, int], object]) -> tuple[int, int]:
+        return self.fields.index(item[0][0]), item[0][1]
+
+    def _bars(self, base: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows as cells of a field called bar."""
+        years: dict[int, dict[str, int]] = {}
+        for (_, day), count in self.presence.matched.items():
+            own = years.setdefault(
+                int(years_of(np.array([day]))[0]), dict.fromkeys(("equal", "explained", "defects", "open"), 0)
+            )
+            own["equal"] += count
+        column = {"convention": "explained", "defect": "defects", "unknown": "open"}
+        absent = (
+            "missing_row",
+            "missing_day",
+            "non_session",
+            "extra_row",
+            "duplicated_row",
+            "truncated_history",
+            "suspended_rows",
+        )
+        for one in self.found:
+            if one.cause in absent:
+                year = int(years_of(np.array([one.first]))[0])
+                own = years.setdefault(year, dict.fromkeys(("equal", "explained", "defects", "open"), 0))
+                own[column[one.nature]] += one.cells
+        return [
+            {**base, "field": "bar", "year": year, "cells": sum(own.values()), "tolerated": 0, **own}
+            for year, own in sorted(years.items())
+        ]

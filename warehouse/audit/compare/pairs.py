@@ -1,0 +1,74 @@
+"""One instrument of both sides on one axis of days."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from quant.warehouse.audit.compare.align import Side
+from quant.warehouse.audit.compare.relation import Bools, Floats, Ints
+
+Values = dict[str, Floats]
+
+
+@dataclass(slots=True)
+class Pair:
+    """One instrument on the union of its days; NaN where a side has no row. ``has_*`` mark rows."""
+
+    instrument: int
+    day: Ints
+    a: Values
+    b: Values
+    has_a: Bools
+    has_b: Bools
+
+    @property
+    def both(self) -> Bools:
+        return self.has_a & self.has_b
+
+
+def pairs(a: Side, b: Side, fields: Sequence[str]) -> Iterator[Pair]:
+    """The instruments of two sides one by one, each in time order; only those that both have."""
+    order_a, order_b = _order(a), _order(b)
+    starts_a, starts_b = _starts(a, order_a), _starts(b, order_b)
+    values_a = {name: a.values(name, order_a) for name in fields if name in a.frame.columns}
+    values_b = {name: b.values(name, order_b) for name in fields if name in b.frame.columns}
+    for number in sorted(set(starts_a) & set(starts_b)):
+        at, bt = slice(*starts_a[number]), slice(*starts_b[number])
+        day_a, keep_a = np.unique(a.day[order_a[at]], return_index=True)
+        day_b, keep_b = np.unique(b.day[order_b[bt]], return_index=True)
+        day = np.union1d(day_a, day_b)
+        put_a, put_b = np.searchsorted(day, day_a), np.searchsorted(day, day_b)
+        yield Pair(
+            number,
+            day,
+            {name: _spread(values[at][keep_a], put_a, len(day)) for name, values in values_a.items()},
+            {name: _spread(values[bt][keep_b], put_b, len(day)) for name, values in values_b.items()},
+            _present(put_a, len(day)),
+            _present(put_b, len(day)),
+        )
+
+
+def _order(side: Side) -> Ints:
+    return np.lexsort((side.day, side.instrument))
+
+
+def _starts(side: Side, order: Ints) -> dict[int, tuple[int, int]]:
+    numbers = side.instrument[order]
+    first = np.flatnonzero(np.r_[True, np.diff(numbers) > 0]) if len(numbers) else np.empty(0, np.int64)
+    stops = np.r_[first[1:], len(numbers)] if len(first) else first
+    return {int(numbers[i]): (int(i), int(j)) for i, j in zip(first, stops, strict=True)}
+
+
+def _spread(values: Floats, at: Ints, count: int) -> Floats:
+    out = np.full(count, np.nan)
+    out[at] = values
+    return out
+
+
+def _present(at: Ints, count: int) -> Bools:
+    out = np.zeros(count, dtype=bool)
+    out[at] = True
+    return out

@@ -1,0 +1,367 @@
+"""Instruments that differ in many rows: what transforms one source's series into the other's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from quant.warehouse.audit.compare.adjustment import Steps, match_steps, name_adjustment
+from quant.warehouse.audit.compare.causes import Kind, cause, unit_cause
+from quant.warehouse.audit.compare.cells import BESIDE, Cells
+from quant.warehouse.audit.compare.found import Found, day_text
+from quant.warehouse.audit.compare.pairs import Pair, Values
+from quant.warehouse.audit.compare.pieces import Fit, fit
+from quant.warehouse.audit.compare.precision import Allowance
+from quant.warehouse.audit.compare.relation import FLAGS, OHLC, PRICES, Bools, Claims, Floats, Ints
+
+_FAMILY: Final = {"": "none", "adj_": "unknown", "qfq_": "pre", "hfq_": "post"}
+_CONSTANT: Final = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What judging a series needs beside its numbers."""
+
+    fields: tuple[str, ...]
+    allowances: Mapping[str, Allowance]
+    quanta: Mapping[str, tuple[float, float]]
+    claims_a: Claims
+    claims_b: Claims
+
+
+@dataclass(slots=True)
+class Judged:
+    """What was found for whole series, and the cells that they leave unexplained."""
+
+    found: list[Found] = field(default_factory=list)
+    cells: list[Cells] = field(default_factory=list)
+    told: list[tuple[str, Kind, Ints]] = field(default_factory=list)
+    """Cells that a law over the whole series explains: field, kind of the cause, days."""
+
+
+def judge(pair: Pair, settings: Settings, into: Judged) -> None:
+    """Explain one instrument's series as far as possible; what is left goes to ``into.cells``."""
+    if pair.both.sum() < 2:
+        return
+    worker = _Worker(pair, settings, into)
+    for family, said in _FAMILY.items():
+        worker.prices(family, said)
+    for name in ("volume", "amount", "factor", "pct_chg", "turnover"):
+        if name in settings.fields:
+            worker.numbers(name)
+    worker.leave()
+
+
+class _Worker:
+    def __init__(self, pair: Pair, settings: Settings, into: Judged) -> None:
+        self.pair, self.settings, self.into = pair, settings, into
+        self.scaled = dict(pair.b)
+        self.bad: dict[str, Bools] = {name: self._differs(name, pair.b[name]) for name in settings.fields}
+        self.law: Fit | None = None
+
+    def _differs(self, name: str, b: Floats, widen: float = 1.0) -> Bools:
+        a = self.pair.a[name]
+        allowance = self.settings.allowances.get(name)
+        with np.errstate(invalid="ignore"):
+            far = allowance.covers(a, b) * widen if allowance else np.zeros(len(a))
+            off: Bools = (np.abs(b - a) > far) & ~(a == b)
+        lone = np.isnan(a) ^ np.isnan(b)
+        asleep = self._asleep()
+        if name in FLAGS:
+            lone[:] = False
+        return self.pair.both & (off | (lone & ~asleep)) & ~(asleep & np.isin(name, PRICES))
+
+    def _asleep(self) -> Bools:
+        asleep = np.zeros(len(self.pair.day), dtype=bool)
+        for side in (self.pair.a, self.pair.b):
+            if "volume" in side:
+                asleep |= side["volume"] == 0
+            if "suspended" in side:
+                asleep |= side["suspended"] == 1
+        return asleep
+
+    # -- prices
+
+    def prices(self, family: str, said: str) -> None:
+        names = [n for n in (family + base for base in OHLC) if n in self.settings.fields]
+        if not names or not any(self.bad[n].any() for n in names):
+            return None
+        rows = self._whole(names)
+        if len(rows) < 2:
+            return None
+        law = fit(self._matrix("a", names, rows), self._matrix("b", names, rows), *self._quanta(names[0]))
+        if law.model == "none":
+            return self._strangers(names, rows) if not family else None
+        if law.model == "same":
+            return None
+        if not family:
+            self.law = law
+        self._undo(law, names, rows, family, self._name(law, names, rows, family, said))
+        return None
+
+    def _whole(self, names: Sequence[str]) -> Ints:
+        ok = self.pair.both & ~self._asleep()
+        for name in names:
+            ok = ok & np.isfinite(self.pair.a[name]) & np.isfinite(self.pair.b[name])
+        return np.flatnonzero(ok)
+
+    def _matrix(self, side: str, names: Sequence[str], rows: Ints) -> Floats:
+        values = self.pair.a if side == "a" else self.pair.b
+        return np.stack([values[name][rows] for name in names])
+
+    def _quanta(self, name: str) -> tuple[float, float]:
+        return self.settings.quanta.get(name, (0.0, 0.0))
+
+    def _name(self, law: Fit, names: Sequence[str], rows: Ints, family: str, said: str) -> Kind:
+        a, b = self._series(rows, family, "a"), self._series(rows, family, "b")
+        slope = law.levels()[0]
+        power = float(np.log10(abs(slope[0]))) if law.pieces == 1 and slope[0] else 0.0
+        if law.model == "ratio" and abs(power - round(power)) < 1e-6 and round(power) and not family:
+            declared = self.settings.claims_a.units and self.settings.claims_b.units
+            detail = f"constant ratio {slope[0]:g} over {len(rows)} rows"
+            kind: Kind = "defect" if declared else "convention"
+            self._add(
+                unit_cause("close", round(power), declared=declared),
+                names,
+                rows,
+                detail,
+                kind=kind,
+                suspect="b",
+            )
+            return kind
+        claim_a = said if family else self.settings.claims_a.adjustment
+        claim_b = said if family else self.settings.claims_b.adjustment
+        named = name_adjustment(law, a, b, claim_a, claim_b)  # type: ignore[arg-type]
+        steps = match_steps(law, b if named.adjusted == "a" else a, named.adjusted != "a")
+        detail = named.detail + _steps_text(steps)
+        self._add(named.cause, names, rows, detail, suspect=named.suspect, kind=named.kind)
+        self._steps(steps, rows, names, named.adjusted)
+        return named.kind or cause(named.cause).kind
+
+    def _series(self, rows: Ints, family: str, side: str) -> Values:
+        values = self.pair.a if side == "a" else self.pair.b
+        own = {base: values[family + base][rows] for base in OHLC if family + base in values}
+        for name in ("pre_close", "volume", "amount"):
+            if name in values and not np.isnan(values[name][rows]).all():
+                own[name] = values[name][rows]
+        if "close" not in own:
+            own["close"] = next(iter(own.values()))
+        if family:
+            own.pop("pre_close", None)
+        return own
+
+    def _steps(self, steps: Steps, rows: Ints, names: Sequence[str], suspect: str) -> None:
+        for kind, moved in (("late_factor", steps.late), ("early_factor", steps.early)):
+            for gap, step in moved:
+                first, last = sorted((gap, step))
+                self._one(
+                    kind,
+                    names,
+                    rows[first],
+                    rows[max(first, last - 1)],
+                    abs(step - gap),
+                    f"ex-date {day_text(self.pair.day[rows[gap]])}, "
+                    f"step on {day_text(self.pair.day[rows[step]])}",
+                    suspect,
+                )
+        if steps.on:
+            for gap in steps.missed:
+                self._one(
+                    "missing_factor_step",
+                    names,
+                    rows[gap],
+                    rows[gap],
+                    1,
+                    f"no step on ex-date {day_text(self.pair.day[rows[gap]])}",
+                    suspect,
+                )
+
+    def _undo(self, law: Fit, names: Sequence[str], rows: Ints, family: str, kind: Kind) -> None:
+        """Express b on a's scale; a cell is bad when it is further off than both sides' digits allow."""
+        own = [*names]
+        if not family:
+            own += [n for n in ("pre_close", "limit_up", "limit_down") if n in self.settings.fields]
+        slope = _stretched(law.slope, rows, len(self.pair.day))
+        offset = _stretched(law.offset, rows, len(self.pair.day))
+        for name in own:
+            quantum_a, quantum_b = self._quanta(name)
+            a, b = self.pair.a[name], self.pair.b[name]
+            with np.errstate(invalid="ignore", divide="ignore"):
+                back = (b - offset) / slope
+                bound = (quantum_b / 2 / np.abs(slope) + quantum_a / 2) * 1.25 * law.slack
+                bound = bound + 4e-7 * np.abs(a) + 1e-9
+                if name not in names:
+                    bound = bound + 0.006 / np.abs(slope) + 0.006
+                off = np.abs(back - a) > bound
+            if name == "pre_close":  # a vendor may leave the reference price as traded
+                off &= np.abs(b - a) > quantum_a / 2 + quantum_b / 2 + 1e-9
+            before = self.bad[name]
+            after = self.pair.both & off & ~self._asleep()
+            self.into.told.append((name, kind, self.pair.day[before & ~after]))
+            self.scaled[name] = np.where(after, back, a)
+            self.bad[name] = after
+
+    def _strangers(self, names: Sequence[str], rows: Ints) -> None:
+        """Series that no law connects: different instruments when their returns have nothing in common."""
+        close = next((n for n in names if n.endswith("close")), names[-1])
+        a, b = self.pair.a[close][rows], self.pair.b[close][rows]
+        if len(rows) < 20 or (a <= 0).any() or (b <= 0).any():
+            return
+        x, y = np.diff(np.log(a)), np.diff(np.log(b))
+        if x.std() == 0 or y.std() == 0:
+            return
+        together = float(np.corrcoef(x, y)[0, 1])
+        if together < 0.8 and self.bad[close][rows].mean() > 0.9:
+            detail = f"returns correlate by {together:.2f} over {len(rows)} rows: not the same instrument"
+            self._add("identity", names, rows, detail, field="bar")
+            for name in self.settings.fields:
+                self.into.told.append((name, "defect", self.pair.day[self.bad[name]]))
+                self.bad[name][:] = False
+
+    # -- volumes, amounts, factors
+
+    def numbers(self, name: str) -> None:
+        bad = self.bad[name]
+        rows = np.flatnonzero(
+            self.pair.both & np.isfinite(self.pair.a[name]) & np.isfinite(self.pair.b[name])
+            & (self.pair.a[name] != 0) & (self.pair.b[name] != 0)
+        )  # fmt: skip
+        if len(rows) < 3 or bad[rows].mean() < 0.2:
+            return None
+        a, b = self.pair.a[name][rows], self.pair.b[name][rows]
+        power = int(np.rint(np.median(np.log10(np.abs(b / a)))))
+        if power and self._scaled_by(name, a, b, power).mean() > _CONSTANT:
+            return self._unit(name, rows, power)
+        if name in ("volume", "factor"):
+            return self._pieces(name, rows, a, b)
+        return None
+
+    def _scaled_by(self, name: str, a: Floats, b: Floats, power: int) -> Bools:
+        """Where ten to the ``power`` leads from one to the other, the coarser one cut to whole units."""
+        unit = 10.0 ** abs(power)
+        small, large = (b, a) if power < 0 else (a, b)
+        allowance = self.settings.allowances.get(name)
+        room = allowance.covers(large, small * unit) if allowance else 0.0
+        near: Bools = np.abs(small * unit - large) <= np.maximum(room, unit * 1.001)
+        return near
+
+    def _unit(self, name: str, rows: Ints, power: int) -> None:
+        declared = self.settings.claims_a.units and self.settings.claims_b.units
+        near = self._scaled_by(name, self.pair.a[name][rows], self.pair.b[name][rows], power)
+        what = f"b = a x 1e{power} on {int(near.sum())} of {len(rows)} rows"
+        self._add(
+            unit_cause(name, power, declared=declared),
+            [name],
+            rows[near],
+            what,
+            kind="defect" if declared else "convention",
+            suspect="b" if power < 0 else "a",
+        )
+        self._settle(name, rows[near], "defect" if declared else "convention")
+        self.scaled[name] = self.pair.b[name] / 10.0**power
+
+    def _pieces(self, name: str, rows: Ints, a: Floats, b: Floats) -> None:
+        slack = 200.0 if name == "volume" else 0.0
+        quanta = self._quanta(name)
+        law = fit(a[None, :], b[None, :], max(quanta[0], slack), max(quanta[1], slack))
+        if law.model != "ratio":
+            return
+        why = "base" if law.pieces == 1 else "adjustment_differs"
+        why = "adjusted_volume" if name == "volume" else why
+        slope, _, _ = law.levels()
+        good = rows[~law.odd]
+        self._add(why, [name], good, f"ratio {slope[0]:.6g} to {slope[-1]:.6g} in {law.pieces} pieces")
+        self._settle(name, good, cause(why).kind)
+        stretched = _stretched(law.slope, rows, len(self.pair.day))
+        self.scaled[name] = self.pair.b[name] / stretched
+
+    def _settle(self, name: str, rows: Ints, kind: Kind) -> None:
+        settled = rows[self.bad[name][rows]]
+        self.into.told.append((name, kind, self.pair.day[settled]))
+        self.bad[name][settled] = False
+
+    # -- leaving
+
+    def leave(self) -> None:
+        names = self.settings.fields
+        bad = np.stack([self.bad[name] for name in names])
+        rows = np.flatnonzero(bad.any(axis=0))
+        if not rows.size:
+            return
+        own_a, own_b = np.stack([self.pair.a[n] for n in names]), np.stack([self.scaled[n] for n in names])
+        known_a, known_b = self.pair.has_a & ~self._asleep(), self.pair.has_b & ~self._asleep()
+        beside = {
+            "a_prev": _near(own_a, known_a, rows, -1),
+            "a_next": _near(own_a, known_a, rows, 1),
+            "b_prev": _near(own_b, known_b, rows, -1),
+            "b_next": _near(own_b, known_b, rows, 1),
+        }
+        values = {"a": own_a[:, rows], "b": own_b[:, rows], **{name: beside[name] for name in BESIDE}}
+        number = np.full(len(rows), self.pair.instrument, dtype=np.int64)
+        self.into.cells.append(Cells(names, number, self.pair.day[rows], values, bad[:, rows]))
+
+    def _add(
+        self,
+        why: str,
+        names: Sequence[str],
+        rows: Ints,
+        detail: str,
+        *,
+        suspect: str = "",
+        kind: Kind | None = None,
+        field: str = "",
+    ) -> None:
+        differs = np.zeros(len(self.pair.day), dtype=bool)
+        for name in names:
+            differs |= self.bad[name]
+        shown = rows[differs[rows]]
+        if not shown.size:
+            return
+        close = next((n for n in names if n.endswith("close")), names[0])
+        a, b = self.pair.a[close][shown], self.pair.b[close][shown]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            off = np.abs(b - a)
+            relative = off / np.maximum(np.abs(a), np.abs(b))
+        worst = int(np.nanargmax(off))
+        label = field or ("prices" if len(names) > 1 else names[0])
+        self.into.found.append(Found(
+            why, label, self.pair.instrument, int(self.pair.day[shown[0]]), int(self.pair.day[shown[-1]]),
+            len(shown) * len(names), detail, suspect, kind,
+            float(a[worst]), float(b[worst]), float(off[worst]), float(np.nanmax(relative)), len(rows),
+        ))  # fmt: skip
+
+    def _one(
+        self, why: str, names: Sequence[str], first: int, last: int, rows: int, detail: str, suspect: str
+    ) -> None:
+        close = next((n for n in names if n.endswith("close")), names[0])
+        self.into.found.append(Found(
+            why, close, self.pair.instrument, int(self.pair.day[first]), int(self.pair.day[last]), rows,
+            detail, suspect, None, float(self.pair.a[close][first]), float(self.pair.b[close][first]),
+        ))  # fmt: skip
+
+
+def _steps_text(steps: Steps) -> str:
+    if not steps.known or not steps.total:
+        return ""
+    text = f"; {steps.on} of {steps.total} steps on ex-dates"
+    return text + (f", {len(steps.missed)} ex-dates without a step" if steps.missed else "")
+
+
+def _stretched(values: Floats, rows: Ints, count: int) -> Floats:
+    """Values of some rows for all rows: each row takes those of the next known row before it."""
+    at = np.maximum(np.searchsorted(rows, np.arange(count), side="right") - 1, 0)
+    stretched: Floats = values[at]
+    return stretched
+
+
+def _near(values: Floats, known: Bools, rows: Ints, step: int) -> Floats:
+    """The values of the nearest known row before (-1) or after (1) each row, NaN where there is none."""
+    where = np.flatnonzero(known)
+    out = np.full((values.shape[0], len(rows)), np.nan)
+    at = np.searchsorted(where, rows) - 1 if step < 0 else np.searchsorted(where, rows, side="right")
+    ok = (at >= 0) & (at < len(where))
+    out[:, ok] = values[:, where[at[ok]]]
+    return out
