@@ -25,7 +25,11 @@ if TYPE_CHECKING:
 
 NAMES = (*BASICS, *ITEMS)
 _INDEX_BITS = 31
+_INDEX = (1 << _INDEX_BITS) - 1
 _DAY_BITS = 16
+_DAY_US = 86_400_000_000
+_NEVER = 2**62
+_BLOCK = 32
 
 
 class ReportedValues(Protocol):
@@ -97,7 +101,7 @@ class Reported(Mapping[str, "Float"]):
         )
         days = np.array(self._sessions, dtype="datetime64[D]").astype(np.int32)
         t, s, at = _places(rows, "session", days, self._instruments)
-        known = rows["known_at"].fill_null(0).cast(pl.Int64).to_numpy()[at]
+        known = rows["known_at"].cast(pl.Int64).fill_null(0).to_numpy()[at]
         in_time = known <= self._mornings()[1:][t]
         values = rows[name].cast(pl.Float64).fill_null(float("nan")).to_numpy()[at]
         out = np.full((len(days), len(self._instruments)), np.nan)
@@ -112,24 +116,53 @@ def known_matrix(rows: pl.DataFrame, instruments: Int, mornings: Int) -> Float:
     one of the newest period counts, within it the newest announcement: the largest rank so far, so neither a
     sort nor a join is needed. A row without ``known_at`` is never known.
     """
-    shape = (len(mornings), len(instruments))
-    known = rows["known_at"].fill_null(2**62 // 1_000_000 * 1_000_000).cast(pl.Int64).to_numpy()
-    t = np.searchsorted(mornings, known, side="left")
-    s = np.searchsorted(instruments, rows["instrument_id"].to_numpy())
-    s = np.minimum(s, max(shape[1] - 1, 0))
-    keep = t < shape[0]
-    if shape[1]:
-        keep &= instruments[s] == rows["instrument_id"].to_numpy()
-    at = np.flatnonzero(keep) if shape[1] else np.zeros(0, np.int64)
-    period = rows["period_end"].cast(pl.Int32).to_numpy()[at].astype(np.int64)
-    announced = rows["announced"].cast(pl.Int32).to_numpy()[at].astype(np.int64)
-    rank = (((period << _DAY_BITS) | announced) << _INDEX_BITS) | (np.arange(len(at)) + 1)
+    shape = (len(instruments), len(mornings))
+    if not shape[0] or not shape[1]:
+        return np.full((shape[1], shape[0]), np.nan)
+    ids = rows["instrument_id"].to_numpy()
+    t = _rows_after(rows["known_at"].cast(pl.Int64).fill_null(_NEVER).to_numpy(), mornings)
+    s = _columns_of(ids, instruments)
+    rank = rows["period_end"].cast(pl.Int32).to_numpy().astype(np.int64)
+    rank <<= _DAY_BITS
+    rank |= rows["announced"].cast(pl.Int32).to_numpy()
+    rank <<= _INDEX_BITS
+    rank |= np.arange(1, len(rank) + 1)
+    rank[(t >= shape[1]) | (s < 0)] = 0
+    s *= shape[1]
+    s += np.minimum(t, shape[1] - 1)
+    np.maximum(s, 0, out=s)
     best = np.zeros(shape[0] * shape[1], dtype=np.int64)
-    np.maximum.at(best, t[at] * shape[1] + s[at], rank)
+    np.maximum.at(best, s, rank)
     best = best.reshape(shape)
-    np.maximum.accumulate(best, axis=0, out=best)
-    values = np.concatenate([[np.nan], rows["value"].cast(pl.Float64).fill_null(float("nan")).to_numpy()[at]])
-    return np.asarray(values[best & ((1 << _INDEX_BITS) - 1)])
+    values = np.append(np.nan, rows["value"].cast(pl.Float64).fill_null(np.nan).to_numpy())
+    out = np.empty((shape[1], shape[0]))
+    for begin in range(0, shape[0], _BLOCK):  # as much as stays in the processor's cache
+        newest = np.maximum.accumulate(best[begin : begin + _BLOCK], axis=1)
+        newest &= _INDEX
+        out[:, begin : begin + _BLOCK] = values[newest].T
+    return out
+
+
+def _columns_of(ids: Int, instruments: Int) -> Int:
+    """The place of each id among ``instruments``; -1 where it is none of them."""
+    top = int(instruments[-1])
+    if top < 4 * (len(ids) + len(instruments)) and int(instruments[0]) >= 0:
+        table = np.full(top + 2, -1, dtype=np.int64)
+        table[instruments] = np.arange(len(instruments))
+        return np.asarray(table[np.clip(ids, -1, top + 1)])
+    place = np.minimum(np.searchsorted(instruments, ids), len(instruments) - 1)
+    return np.asarray(np.where(instruments[place] == ids, place, -1))
+
+
+def _rows_after(known: Int, mornings: Int) -> npt.NDArray[np.int64]:
+    """The first of ``mornings`` at or after each instant, by a table of days: one opening a day."""
+    first = int(mornings[0]) // _DAY_US
+    days = np.arange(first, int(mornings[-1]) // _DAY_US + 1)
+    table = np.append(np.searchsorted(mornings // _DAY_US, days), len(mornings))
+    day = np.clip(known // _DAY_US - first, 0, len(days))
+    found = table[day]
+    late = np.append(mornings, 2**63 - 1)[found] < known
+    return np.asarray(found + late)
 
 
 def membership(reader: TableReader, index: str, mic: str = "XSHG") -> pl.DataFrame:
@@ -149,7 +182,7 @@ def spell_mask(rows: pl.DataFrame, sessions: tuple[date, ...], instruments: Int,
     days = np.array(sessions, dtype="datetime64[D]").astype(np.int32)
     ids = rows["instrument_id"].to_numpy()
     first = np.searchsorted(days, rows["from_session"].cast(pl.Int32).to_numpy())
-    known = np.searchsorted(mornings, rows["known_at"].fill_null(0).cast(pl.Int64).to_numpy(), side="left")
+    known = np.searchsorted(mornings, rows["known_at"].cast(pl.Int64).fill_null(0).to_numpy(), side="left")
     last = rows["to_session"].cast(pl.Int32).fill_null(2**31 - 1).to_numpy()
     end = np.searchsorted(days, last, side="right")
     column = np.searchsorted(instruments, ids)
