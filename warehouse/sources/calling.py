@@ -187,6 +187,9 @@ class CallingSource:
                 found=f"{page.rows} rows",
                 hint="name fewer codes in the source spec, or raise max_rows if the vendor sends more",
             )
+        if parts[0].key != question.call.key:  # its first half may be the very same rows
+            with self._inside:
+                self._seen.pop((question.call.endpoint, page.payload.digest), None)
         pages: list[_Page] = []
         for part in parts:
             if part.key == question.call.key:

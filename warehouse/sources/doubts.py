@@ -68,7 +68,7 @@ def inspect(
     """The first doubt about an answer, None where there is none."""
     fields = fields_of(dataset, call.endpoint)
     if answer.rows == 0:
-        return _empty(call, dataset)
+        return _empty(call, dataset) or (_columns(frame, fields) if frame.width else None)
     return (
         _columns(frame, fields)
         or _readable(frame, fields, dataset.dataset)

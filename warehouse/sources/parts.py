@@ -32,7 +32,7 @@ def joined(
     first = _stacked(by_endpoint.get(dataset.endpoint, []))
     work = _keyed(first, dataset.fields, ("code", "session"))
     for part in dataset.parts:
-        rows = _stacked(by_endpoint.get(part.endpoint, []))
+        rows = _declared(_stacked(by_endpoint.get(part.endpoint, [])), part)
         match part.how:
             case "spell":
                 work = _with_spells(work, rows, part)
@@ -74,6 +74,14 @@ def _stacked(frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     if not frames:
         return pl.DataFrame(schema={"payload": pl.String})
     return pl.concat(frames, how="diagonal_relaxed")
+
+
+def _declared(rows: pl.DataFrame, part: PartSettings) -> pl.DataFrame:
+    """With the part's columns, also where it had nothing to say in the whole interval."""
+    if rows.height:
+        return rows
+    missing = [f.column for f in part.fields if f.column not in rows.columns]
+    return rows.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
 
 
 def _keyed(rows: pl.DataFrame, fields: Sequence[FieldSettings], names: Sequence[str]) -> pl.DataFrame:

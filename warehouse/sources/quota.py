@@ -143,13 +143,13 @@ class Quota:
                 book.execute("commit")
 
     def _counting(self, book: sqlite3.Connection, account: str, moment: int) -> list[int]:
-        """When each call that still counts will stop counting; one under way is looked at again soon."""
-        lost, poll = moment - round(LOST_S * NS_PER_SECOND), min(self._window, NS_PER_SECOND) // 20
+        """The earliest instants at which the calls that still count may stop counting."""
+        lost = moment - round(LOST_S * NS_PER_SECOND)
         rows = book.execute(
             "select ended from calls where account = ? and (ended > ? or (ended is null and begun > ?))",
             (account, moment - self._window, lost),
         ).fetchall()
-        return [moment + poll if ended is None else ended + self._window for (ended,) in rows]
+        return [(moment if ended is None else ended) + self._window for (ended,) in rows]
 
     def _end(self, number: int) -> None:
         with self._open() as book:
