@@ -48,8 +48,25 @@ def _judge_part(
 ) -> list[CheckResult]:
     lake, timed = warehouse.lake, table.contract.time is not None
     rows = lake.read(table.name, start=part.start if timed else None, end=part.end if timed else None)
-    listing = Listing(_instruments(warehouse, table), part.start, part.end, table.market)
+    listing = _listing(warehouse, table, {rule.check for rule in rules}, part)
     return [run_check(rule, table.settings.dataset, rows, listing) for rule in rules]
+
+
+def _listing(warehouse: Warehouse, table: DeclaredTable, checks: set[str], part: Interval) -> Listing:
+    """What the checks need to know besides the rows; a table that is not stored is not known."""
+    lake, chain = warehouse.lake, "pre_close_chain" in checks
+    events = lake.read("corporate_actions") if chain and lake.exists("corporate_actions") else None
+    factors = lake.exists("adjustment_factors") and chain and events is None
+    told = "absence" in checks and lake.exists("instrument_attributes")
+    return Listing(
+        _instruments(warehouse, table),
+        part.start,
+        part.end,
+        table.market,
+        events=events,
+        factors=lake.read("adjustment_factors", start=part.start, end=part.end) if factors else None,
+        attributes=lake.read("instrument_attributes") if told else None,
+    )
 
 
 def _instruments(warehouse: Warehouse, table: DeclaredTable) -> pl.DataFrame:

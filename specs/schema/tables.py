@@ -22,7 +22,20 @@ Sources = Annotated[
 class TableCheck(Part):
     """A rule the stored rows must keep."""
 
-    check: Literal["contract", "unique", "ohlc_order", "rows_vs_calendar", "within_limits", "cross_source"]
+    check: Literal[
+        "contract",
+        "unique",
+        "ohlc_order",
+        "rows_vs_calendar",
+        "within_limits",
+        "cross_source",
+        "pre_close_chain",
+        "time_order",
+        "duplicate_rate",
+        "missing_rate",
+        "price_consistency",
+        "absence",
+    ]
     """The rule."""
     severity: Literal["error", "warn"] = "error"
     """Whether a breach fails the run or is only reported."""

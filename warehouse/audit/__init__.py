@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from quant.warehouse.audit.table_checks import CheckResult, Listing, TableRule, applies, combined, run_check
+from quant.warehouse.audit.absence import absences
+from quant.warehouse.audit.judging import Listing
+from quant.warehouse.audit.table_checks import CheckResult, TableRule, applies, combined, run_check
 
-__all__ = ["CheckResult", "Listing", "TableRule", "applies", "combined", "run_check"]
+__all__ = ["CheckResult", "Listing", "TableRule", "absences", "applies", "combined", "run_check"]

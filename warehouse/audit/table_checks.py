@@ -7,17 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
 from quant.core.errors import SpecError
 from quant.core.market.calendar import calendar
+from quant.warehouse.audit.judging import RULE, Found, Listing
+from quant.warehouse.audit.series_checks import NEEDS, SERIES_CHECKS
 from quant.warehouse.contracts.tables import RowRule, TableContract, contract
 
 SAMPLE_ROWS: Final = 5
-RULE: Final = "rule"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,18 +30,6 @@ class TableRule:
     check: str
     severity: str = "error"
     tolerance: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Listing:
-    """What the rows are counted against: the sessions of ``mic`` from ``start`` to ``end``, both inclusive,
-    and ``instruments`` with instrument_id, list_date and delist_date.
-    """
-
-    instruments: pl.DataFrame
-    start: date
-    end: date
-    mic: str = "XSHG"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +51,13 @@ class CheckResult:
         return _share(self.failing, self.total)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    failing: int
-    total: int
-    sample: pl.DataFrame
-    about: str
-
-
 def applies(check: str, dataset: str) -> bool:
     """Whether a check can be asked of a dataset's columns."""
     table = contract(dataset)
     if check in _PREFIXES:
         return bool(_rules(table, _PREFIXES[check]))
+    if check in SERIES_CHECKS:
+        return set(NEEDS.get(check, ())) <= set(table.names) and not table.system
     return check in _CHECKS and (check != "rows_vs_calendar" or table.key == ("instrument_id", "session"))
 
 
@@ -99,11 +82,11 @@ def combined(rule: TableRule, parts: Sequence[CheckResult]) -> CheckResult:
     sample = next((part.sample for part in parts if part.sample.height), parts[0].sample)
     return _judged(
         rule,
-        _Found(sum(p.failing for p in parts), sum(p.total for p in parts), sample, parts[0].about),
+        Found(sum(p.failing for p in parts), sum(p.total for p in parts), sample, parts[0].about),
     )
 
 
-def _judged(rule: TableRule, found: _Found) -> CheckResult:
+def _judged(rule: TableRule, found: Found) -> CheckResult:
     share = _share(found.failing, found.total)
     detail = f"{found.failing:,} of {found.total:,} {found.about}"
     if found.failing:
@@ -123,16 +106,16 @@ def _share(failing: int, total: int) -> float:
     return failing / total if total else float(failing > 0)
 
 
-def _contract(table: TableContract, rows: pl.DataFrame, _listing: Listing) -> _Found:
+def _contract(table: TableContract, rows: pl.DataFrame, _listing: Listing) -> Found:
     from quant.warehouse.contracts.check import check
 
     bad = check(table, rows.select(table.names)).bad
-    return _Found(bad.height, rows.height, bad, "rows break the contract")
+    return Found(bad.height, rows.height, bad, "rows break the contract")
 
 
-def _unique(table: TableContract, rows: pl.DataFrame, _listing: Listing) -> _Found:
+def _unique(table: TableContract, rows: pl.DataFrame, _listing: Listing) -> Found:
     again = rows.filter(~pl.struct(table.key).is_first_distinct())
-    return _Found(
+    return Found(
         again.height,
         rows.height,
         again.with_columns(pl.lit("key.unique").alias(RULE)),
@@ -140,19 +123,19 @@ def _unique(table: TableContract, rows: pl.DataFrame, _listing: Listing) -> _Fou
     )
 
 
-def _row_rules(prefix: str, about: str) -> Callable[[TableContract, pl.DataFrame, Listing], _Found]:
-    def judge(table: TableContract, rows: pl.DataFrame, _listing: Listing) -> _Found:
+def _row_rules(prefix: str, about: str) -> Callable[[TableContract, pl.DataFrame, Listing], Found]:
+    def judge(table: TableContract, rows: pl.DataFrame, _listing: Listing) -> Found:
         broken = pl.lit(None, pl.String)
         for rule in reversed(_rules(table, prefix)):
             keeps = rule.expression.fill_null(value=True)
             broken = pl.when(keeps).then(broken).otherwise(pl.lit(rule.name))
         bad = rows.with_columns(broken.alias(RULE)).filter(pl.col(RULE).is_not_null())
-        return _Found(bad.height, rows.height, bad, about)
+        return Found(bad.height, rows.height, bad, about)
 
     return judge
 
 
-def _rows_vs_calendar(_table: TableContract, rows: pl.DataFrame, listing: Listing) -> _Found:
+def _rows_vs_calendar(_table: TableContract, rows: pl.DataFrame, listing: Listing) -> Found:
     """Every listed instrument has one row a session, and no row lies on another day or outside its listing.
 
     The listing date of an instrument for which it is unknown is its first row.
@@ -182,7 +165,7 @@ def _rows_vs_calendar(_table: TableContract, rows: pl.DataFrame, listing: Listin
     if not gaps.height:
         sample = extra.select("instrument_id", "session", pl.lit("rows.unexpected").alias(RULE))
     about = "rows are missing or unexpected"
-    return _Found(failing, int(counted["expected"].sum()), sample, about)
+    return Found(failing, int(counted["expected"].sum()), sample, about)
 
 
 def _listed(listing: Listing, held: pl.DataFrame) -> pl.DataFrame:
@@ -206,10 +189,11 @@ def _rules(table: TableContract, prefix: str) -> list[RowRule]:
 
 
 _PREFIXES: Final = {"ohlc_order": "ohlc.", "within_limits": "limit."}
-_CHECKS: Final[Mapping[str, Callable[[TableContract, pl.DataFrame, Listing], _Found]]] = {
+_CHECKS: Final[Mapping[str, Callable[[TableContract, pl.DataFrame, Listing], Found]]] = {
     "contract": _contract,
     "unique": _unique,
     "ohlc_order": _row_rules("ohlc.", "rows have prices out of order"),
     "within_limits": _row_rules("limit.", "rows lie outside their price limits"),
     "rows_vs_calendar": _rows_vs_calendar,
+    **SERIES_CHECKS,
 }

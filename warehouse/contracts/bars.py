@@ -18,6 +18,7 @@ from quant.warehouse.contracts.columns import (
     price,
     provenance,
 )
+from quant.warehouse.contracts.units import unit_rules
 
 
 def _bar_rules() -> tuple[RowRule, ...]:
@@ -43,14 +44,7 @@ def _bar_rules() -> tuple[RowRule, ...]:
             "amount must be positive where volume is, and zero where it is not",
             traded == (c("amount") > 0),
         ),
-        RowRule(
-            "amount.range",
-            "amount / volume must lie within low and high (0.5% slack for rounding)",
-            ~traded
-            | (c("amount").cast(pl.Float64) / c("volume")).is_between(
-                c("low").cast(pl.Float64) * 0.995, c("high").cast(pl.Float64) * 1.005
-            ),
-        ),
+        unit_rules()[0],
         RowRule("limit.order", "limit_down < limit_up must hold", c("limit_down") < c("limit_up")),
         RowRule(
             "limit.exceeded",

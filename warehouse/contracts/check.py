@@ -15,6 +15,7 @@ from pandera.errors import SchemaErrors
 
 from quant.core.errors import CheckFailed, InvariantBroken
 from quant.warehouse.contracts.tables import ColumnContract, RowRule, TableContract, contract
+from quant.warehouse.contracts.units import explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _split(table: TableContract, frame: pl.DataFrame) -> Verdict:
     marked = frame.with_columns(rule=rule, reason=reason)
     return Verdict(
         marked.filter(pl.col("rule").is_null()).drop("rule", "reason"),
-        marked.filter(pl.col("rule").is_not_null()),
+        explained(marked.filter(pl.col("rule").is_not_null())),
     )
 
 

@@ -42,14 +42,14 @@ TABLES: Final = (
     ),
     TableContract(
         "instrument_attributes",
-        "Dated attributes of instruments: names, ST spells, boards, former codes, delisting periods.",
+        "Dated attributes of instruments: names, ST spells, boards, former codes, delisting periods, halts.",
         (
             ID,
             column(
                 "attribute",
                 pl.String(),
                 "which attribute",
-                values=("name", "st", "board", "code", "delisting"),
+                values=("name", "st", "board", "code", "delisting", "suspended"),
             ),
             column("value", pl.String(), "its value as text"),
             column("from_session", pl.Date(), "first session it holds"),
