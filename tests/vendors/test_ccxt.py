@@ -20,12 +20,12 @@ from quant.warehouse.sources.vendor import Answer, Call, VendorFault, VendorWorl
 
 EXCHANGES = ("binance", "okx", "bybit")
 START, END = date(2024, 8, 8), date(2024, 8, 9)
-PAGES = {"binance": {"ticks": 1000}, "okx": {"ticks": 100}}
+PAGES = {"binance": {"ticks": 1000}, "okx": {"ticks": 100}, "bybit": {"ticks": 1000}}
 
 
 def adapter(
-    exchange: str, url: str, pairs: Sequence[str] = PAIRS, limits: LimitSettings = LimitSettings(), **options: object
-) -> CcxtAdapter:  # fmt: skip
+    exchange: str, url: str, pairs: Sequence[str] = PAIRS, max_rows: int | None = None, **options: object
+) -> CcxtAdapter:
     datasets = {
         name: DatasetSettings(name, endpoint="trades", max_rows=rows)
         for name, rows in PAGES.get(exchange, {}).items()
@@ -38,7 +38,7 @@ def adapter(
         timezone="UTC",
         datasets=datasets,
         options={"exchange": exchange, "url": url, **options},
-        limits=limits,
+        limits=LimitSettings(max_rows=max_rows),
     )
     codes = [f"{pair}.{exchange.upper()}" for pair in pairs]
     return open_ccxt(settings, VendorWorld(lambda _a, _b: codes, lambda: ""))
@@ -189,8 +189,12 @@ def test_instruments_have_a_code_a_tick_a_lot_and_a_currency(
     ],
 )
 def test_each_fault_asks_for_something_and_is_never_empty(
-    exchange: str, fault: str, trouble: str, crypto: Callable[..., CcxtAdapter], servers: dict[str, CryptoServer]
-) -> None:  # fmt: skip
+    exchange: str,
+    fault: str,
+    trouble: str,
+    crypto: Callable[..., CcxtAdapter],
+    servers: dict[str, CryptoServer],
+) -> None:
     client = crypto(exchange, pairs=("BTCUSDT",))
     call = next(iter(client.calls("bars_1h", START, START)))
     servers[exchange].faults.append(fault)
@@ -229,7 +233,7 @@ def test_one_exchange_is_asked_by_several_threads(crypto: Callable[..., CcxtAdap
 
 def test_pages_that_the_spec_makes_smaller_cover_the_same_candles(crypto: Callable[..., CcxtAdapter]) -> None:
     whole = crypto("bybit", pairs=("BTCUSDT",))
-    small = crypto("bybit", pairs=("BTCUSDT",), limits=LimitSettings(max_rows=50))
+    small = crypto("bybit", pairs=("BTCUSDT",), max_rows=50)
     calls = list(small.calls("bars_5m", START, END))
     assert len(calls) == 12 and max(call.rows for call in calls) == 49
     first = read(whole, "bars_5m", list(whole.calls("bars_5m", START, END)))
