@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
@@ -26,6 +26,7 @@ quant deploy --env paper, quant ui.
 """
 
 
+_Error = TypeVar("_Error", bound=BaseException)
 DISK_HINTS = {
     errno.EROFS: "work in a folder that can be written, or copy the workspace to one",
     errno.EACCES: "allow your user to read and write it, or copy the workspace to a folder of yours",
@@ -83,7 +84,7 @@ def run(argv: Sequence[str]) -> int:
     except QuantError as error:
         if debug:
             raise
-        print_failure(error, as_json=as_json)
+        print_failure(_without_secrets(error), as_json=as_json)
         return error.exit_code
     except BrokenPipeError:
         sys.stderr.close()
@@ -123,8 +124,16 @@ def _framework_exit(error: Exception, *, as_json: bool, debug: bool) -> int:
         return fault.exit_code
     if debug:
         raise error
-    print_internal(error, as_json=as_json)
+    print_internal(_without_secrets(error), as_json=as_json)
     return 1
+
+
+def _without_secrets(error: _Error) -> _Error:
+    """The error with every credential blacked out that this process has resolved, if it resolved one."""
+    known = sys.modules.get("quant.warehouse.secrets")
+    if known is not None:
+        known.redact_error(error)
+    return error
 
 
 def _on_sigterm(_signal: int, _frame: FrameType | None) -> NoReturn:

@@ -14,14 +14,17 @@ import logging
 import os
 import re
 import secrets as random_bytes
+import sys
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, Literal
 from urllib.parse import quote
 
-from quant.core.errors import CheckFailed, Fault, MissingComponent, QuantError, UsageError
+from quant.core.errors import CheckFailed, Fault, MissingComponent, QuantError, SpecErrors, UsageError
 from quant.warehouse.files import write_atomic
 
 Scheme = Literal["env", "keyring", "file"]
@@ -84,7 +87,7 @@ def set_secret(reference: str, value: str) -> SecretRef:
     """Keep a credential in the keyring or the encrypted file. Raises UsageError for ``env:``."""
     ref = SecretRef.parse(reference)
     black_out(value)
-    if not value or "\x00" in value:
+    if ref.scheme != "env" and (not value or "\x00" in value):
         raise UsageError("secret.value", f"the value of {ref} is empty", expected="a text")
     match ref.scheme:
         case "env":
@@ -155,6 +158,7 @@ def black_out(value: str) -> None:
         if not _installed:
             _installed = True
             _redact_logs()
+            _redact_tracebacks()
 
 
 def redact(text: str) -> str:
@@ -167,17 +171,33 @@ def redact(text: str) -> str:
     return text
 
 
-def redact_error(error: QuantError) -> QuantError:
-    """The error with blacked-out texts, in place."""
-    fault = error.fault
-    error.fault = Fault(
-        fault.code,
-        redact(fault.message),
-        fault.where,
-        *(None if text is None else redact(text) for text in (fault.expected, fault.found, fault.hint)),
-    )
+def redact_error(error: BaseException) -> None:
+    """Black out the texts of an error, in place."""
     error.args = tuple(redact(arg) if isinstance(arg, str) else arg for arg in error.args)
-    return error
+    if isinstance(error, SpecErrors):
+        for each in error.errors:
+            redact_error(each)
+    if isinstance(error, QuantError):
+        fault = error.fault
+        error.fault = Fault(
+            fault.code,
+            redact(fault.message),
+            fault.where,
+            *(None if text is None else redact(text) for text in (fault.expected, fault.found, fault.hint)),
+        )
+
+
+def _redact_tracebacks() -> None:
+    """A traceback that nobody catches is printed without credentials."""
+
+    def shown(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        sys.stderr.write(redact("".join(traceback.format_exception(kind, error, trace))))
+
+    def in_thread(args: threading.ExceptHookArgs) -> None:
+        if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
+            shown(args.exc_type, args.exc_value, args.exc_traceback)
+
+    sys.excepthook, threading.excepthook = shown, in_thread
 
 
 def _redact_logs() -> None:

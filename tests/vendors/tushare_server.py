@@ -58,6 +58,8 @@ class TushareServer:
     slow: float = 1.0
     """Seconds that a timeout lasts."""
     tells_more: bool = True
+    indiscreet: bool = False
+    """Its refusals repeat the token."""
     calls: list[Question] = field(default_factory=list)
     over: int = 0
     tables: dict[str, Table] = field(default_factory=dict)
@@ -98,7 +100,9 @@ class TushareServer:
         if full:
             return 200, {}, _error(40203, f"抱歉，您每分钟最多访问该接口{self.per_window}次")
         if body["token"] != self.token:
-            return 200, {}, _error(40101, "抱歉，您的token不对，请确认。")
+            return 200, {}, _error(40101, f"抱歉，您的token不对，请确认。{body['token']}")
+        if self.indiscreet and question.endpoint != "stock_basic":
+            return 200, {}, _error(2002, f"抱歉，您没有访问该接口的权限 token={body['token']}")
         if question.endpoint not in self.tables:
             return 200, {}, _error(-2001, "请指定正确的接口名")
         fields, rows, more = self.select(question.endpoint, params, str(body.get("fields") or ""))
