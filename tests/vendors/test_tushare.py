@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -19,6 +23,7 @@ from quant.core.errors import QuantError
 from quant.pipelines.sources import data_specs
 from quant.pipelines.workspace import Workspace
 from quant.warehouse.lake import Lake
+from quant.warehouse.sources.quota import quota_spent
 from quant.warehouse.sources.settings import SourceSettings, TableSettings
 from quant.warehouse.sync import ingest, plan_sync
 
@@ -152,3 +157,81 @@ def test_faults_never_change_what_is_stored(
     for name in FAULTY:
         whole = rows[name].equals(faultless[name])
         assert whole or (failures and not rows[name].height), (name, faults.planted)
+
+
+# --- limits and kills -------------------------------------------------------------------------------------
+
+CHILD = """
+import sys
+sys.path[:0] = ["tests/vendors", "tests"]
+from pathlib import Path
+from desks import sync_desk
+from quant.pipelines.workspace import Workspace
+_, failures = sync_desk(Workspace.find(Path(sys.argv[1])), "instruments", "bars_1d")
+print([str(each) for each in failures])
+"""
+
+
+def test_the_vendor_never_sees_more_than_the_declared_calls(tmp_path: Path) -> None:
+    with TushareServer(per_window=12, window=60.0) as vendor:
+        desk = ts_desk(tmp_path, vendor, per_day=11)
+        _, failures = sync_desk(desk, "instruments", "bars_1d", "daily_basics", "adjustment_factors")
+        assert {error.fault.code for error in failures} == {"vendor.quota"}
+        assert (len(vendor.calls), vendor.over) == (11, 0)
+        spent = quota_spent(data_specs(desk).sources["ts"])
+        assert (spent.day, spent.minute) == (11, 11)
+
+
+def test_a_full_page_is_split_until_every_row_is_there(
+    tmp_path: Path, settings: SourceSettings, faultless: dict[str, pl.DataFrame]
+) -> None:
+    small = replace(settings, limits=replace(settings.limits, max_rows=4))
+    datasets = {
+        name: replace(d, max_rows=4, parts=tuple(replace(p, max_rows=4) for p in d.parts))
+        for name, d in settings.datasets.items()
+    }
+    with TushareServer(cap=4) as vendor:
+        rows, failures = synced(tmp_path, replace(small, datasets=datasets), vendor, *FAULTY)
+    assert failures == []
+    assert all(rows[name].equals(faultless[name]) for name in FAULTY)
+
+
+def test_a_page_smaller_than_declared_is_never_taken_for_everything(
+    tmp_path: Path, settings: SourceSettings
+) -> None:
+    with TushareServer(cap=4) as vendor:
+        rows, failures = synced(tmp_path, settings, vendor, "instruments")
+    assert [(e.fault.code, e.exit_code) for e in failures] == [("vendor.answer", 3)]
+    assert "declare max_rows: 4" in str(failures[0].fault.found)
+    assert rows["instruments"].height == 0
+
+
+@pytest.mark.parametrize("after", range(10) if SOAK else (2, 5))
+def test_a_killed_sync_goes_on_without_asking_twice(after: int, tmp_path: Path) -> None:
+    with TushareServer() as vendor:
+        desk = ts_desk(tmp_path, vendor, END - timedelta(days=26))
+        command = [sys.executable, "-c", CHILD, str(desk.root)]
+        child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        deadline = time.monotonic() + 60
+        while len(vendor.calls) < after and child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.001)
+        child.kill()
+        child.communicate()
+        arrived = {json.loads(line)["key"] for line in journal_lines(desk)}
+        before = len(vendor.calls)
+        _, failures = sync_desk(desk, "instruments", "bars_1d")
+        assert failures == []
+        asked = [call.key for call in vendor.calls if call.endpoint != "namechange"]  # of two datasets
+        twice = [key for key in set(asked) if asked.count(key) > 1]
+        under_way = 2  # two questions may have been asked whose answers were not written down yet
+        assert len(twice) <= under_way
+        assert len(vendor.calls) - before <= len(set(asked)) + 2 - len(arrived) + under_way
+        whole = truth().bars.filter(pl.col("session").is_between(END - timedelta(days=26), END))
+        assert golden(desk, "bars_1d").height == whole.height
+        assert not list(journal_lines(desk))
+
+
+def journal_lines(desk: Workspace) -> list[bytes]:
+    folder = desk.lake / "raw" / "ts" / "received"
+    files = [folder / f"{name}.jsonl" for name in ("instruments", "bars_1d")]
+    return [line for path in files if path.is_file() for line in path.read_bytes().splitlines()]

@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from quant.core.errors import TransientError
+from quant.core.errors import QuantError, TransientError
 from quant.core.hashing import digest
 from quant.core.time import NS_PER_SECOND, to_datetime, utc_now
-from quant.warehouse.sources.settings import LimitSettings
+from quant.warehouse.secrets import resolve_secret
+from quant.warehouse.sources.settings import LimitSettings, SourceSettings
 
 VARIABLE: Final = "QUANT_QUOTA_DB"
 WINDOW_S: Final = 60.0
@@ -57,6 +58,16 @@ def quota_path(configured: str | Path | None = None) -> Path:
     state = os.environ.get("XDG_STATE_HOME") or os.environ.get("LOCALAPPDATA")
     base = Path(state) if state else Path.home() / ".local" / "state"
     return base / "quant" / "quota.db"
+
+
+def quota_spent(settings: SourceSettings, path: Path | None = None) -> Spent:
+    """What a source's account has used up, for status; nothing where its secret cannot be had."""
+    try:
+        secret = resolve_secret(settings.secret) if settings.secret else ""
+    except QuantError:
+        return Spent(0, 0)
+    key = account_key(settings.provider, secret)
+    return Quota(path or quota_path()).spent(key, settings.timezone)
 
 
 def account_key(provider: str, secret: str) -> str:
