@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from quant.native.market import Market
     from quant.research.panel import Bool, Float, TableReader
     from quant.research.panel_cache import PanelCache
-    from quant.specs.compile.plan import BacktestPlan, CostPlan, RiskPlan
+    from quant.specs.compile.plan import BacktestPlan, CostPlan, RiskPlan, UniversePlan
     from quant.specs.expr.program import Program
     from quant.trading.market_data import MarketData
     from quant.trading.ports import Strategy
@@ -106,7 +106,7 @@ def assemble(plan: BacktestPlan, panel: Panel, *, threads: int = 1) -> Prepared:
     """The same from a panel that is already there."""
     first = int(np.searchsorted(panel.session_days, (date.fromisoformat(plan.start) - date(1970, 1, 1)).days))
     sessions = panel.sessions[first:]
-    members = _members(plan, panel)
+    members = universe_members(plan.universe, panel)
     columns = PanelColumns(panel, mic=plan.calendar)
     rows, scores, eligible = decisions(plan, panel, first, members, columns, threads=threads)
     return Prepared(
@@ -124,10 +124,10 @@ def assemble(plan: BacktestPlan, panel: Panel, *, threads: int = 1) -> Prepared:
     )
 
 
-def _members(plan: BacktestPlan, panel: Panel) -> Bool:
+def universe_members(universe: UniversePlan, panel: Panel) -> Bool:
     """Which instruments the universe may hold, ``[S]``, ``[T, S]`` for the members of an index; conditions
     over time come with ``where``."""
-    chosen = plan.universe.members
+    chosen = universe.members
     if chosen == "all":
         return np.ones(len(panel.codes), dtype=bool)
     if isinstance(chosen, tuple | list):

@@ -3,6 +3,7 @@
 from quant.specs.compile.assumptions import describe_assumption
 from quant.specs.compile.catalog import Catalog, Column, TableState
 from quant.specs.compile.compiler import compile_backtest, compile_session
+from quant.specs.compile.coverage import reported_tables
 from quant.specs.compile.plan import (
     BacktestPlan,
     BenchmarkPlan,
@@ -15,6 +16,7 @@ from quant.specs.compile.plan import (
     StrategyEntry,
     UniversePlan,
 )
+from quant.specs.compile.universe import universe_plan
 
 __all__ = [
     "BacktestPlan",
@@ -33,4 +35,6 @@ __all__ = [
     "compile_backtest",
     "compile_session",
     "describe_assumption",
+    "reported_tables",
+    "universe_plan",
 ]

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any, Literal
 
-from quant.core.errors import Location, QuantError, SpecError, SpecErrors
+from quant.core.errors import SpecError, SpecErrors
 from quant.core.hashing import decimal_text
-from quant.core.ids import parse_code
 from quant.specs.compile.catalog import Catalog, TableState
 from quant.specs.compile.coverage import Frame, reported_tables, table_states
 from quant.specs.compile.plan import (
@@ -18,7 +16,6 @@ from quant.specs.compile.plan import (
     ConstructPlan,
     CostPlan,
     FillPlan,
-    Members,
     PinnedTable,
     RebalancePlan,
     RiskPlan,
@@ -26,10 +23,10 @@ from quant.specs.compile.plan import (
     UniversePlan,
 )
 from quant.specs.compile.programs import conjunction, factor_program, formula_program, where_programs
+from quant.specs.compile.universe import codes_of, members_of
 from quant.specs.expr.program import Program
 from quant.specs.resolution import ResolvedSpec
 from quant.specs.schema import CostSpec, RiskSpec
-from quant.specs.schema.research import Boards, IndexMembers
 from quant.specs.schema.trading import Fill
 
 _FROM_FACTS = {
@@ -135,7 +132,7 @@ def _compile(
         end=frame.end.isoformat(),
         decide=decide,
         tables=pinned,
-        universe=UniversePlan(_members(resolved), where),
+        universe=UniversePlan(members_of(resolved.universe, resolved.marks["universe"]), where),
         signal=signal,
         rebalance=_rebalance(resolved),
         construct=_construct(resolved),
@@ -175,29 +172,6 @@ def signal_program(resolved: ResolvedSpec, decide: str) -> Program | None:
     if strategy.expr is not None:
         return formula_program(strategy, resolved.marks["strategy"], decide)
     return None
-
-
-def _codes(written: Iterable[str], where: Location) -> tuple[str, ...]:
-    found = []
-    for text in written:
-        try:
-            found.append(str(parse_code(text)))
-        except QuantError as error:
-            raise SpecErrors(
-                [SpecError("spec.value", str(error), where=where, found=text, expected="a code as 600519.SH")]
-            ) from error
-    return tuple(sorted(set(found)))
-
-
-def _members(resolved: ResolvedSpec) -> Members:
-    members = resolved.universe.members
-    if isinstance(members, Boards):
-        return {"boards": tuple(sorted(set(members.boards)))}
-    if isinstance(members, list):
-        return _codes(members, resolved.where("universe", "members"))
-    if isinstance(members, IndexMembers):
-        return {"index": _codes([members.index], resolved.where("universe", "members"))}
-    return "all"
 
 
 def _rebalance(resolved: ResolvedSpec) -> RebalancePlan:
@@ -258,7 +232,7 @@ def _risk(risk: RiskSpec, resolved: ResolvedSpec) -> RiskPlan:
         cash_min=_text(limits.cash_min),
         order_value_max=_text(limits.order_value),
         order_quantity_max=limits.order_quantity,
-        forbidden=_codes(risk.forbidden, resolved.where("risk", "forbidden")),
+        forbidden=codes_of(risk.forbidden, resolved.where("risk", "forbidden")),
         daily_loss=_text(halt.daily_loss),
         max_drawdown=_text(halt.drawdown),
     )
