@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -238,6 +238,7 @@ def _dataset(name: str, spec: FileDataset) -> DatasetSettings:
         dataset=name,
         endpoint=spec.files,
         fields=_fields(spec.fields),
+        params=_file_options(spec),
         format=spec.format,
         encoding=spec.encoding,
         delimiter=spec.delimiter,
@@ -246,6 +247,30 @@ def _dataset(name: str, spec: FileDataset) -> DatasetSettings:
         known_at=spec.known_at,
         distinct=spec.distinct,
     )
+
+
+def _file_options(spec: FileDataset) -> dict[str, object]:
+    """What a reader is told beyond the format, as far as it is not the usual."""
+    from quant.warehouse.sources.formats.options import FileOptions
+
+    said: dict[str, object] = {
+        "skip_rows": spec.skip_rows,
+        "footer_rows": spec.footer_rows,
+        "comment": spec.comment,
+        "header": spec.header,
+        "names": tuple(spec.names or ()),
+        "prefix": spec.prefix,
+        "constants": spec.constants or {},
+        "name": spec.name,
+        "extract": {header: f.extract for header, f in spec.fields.items() if f.extract is not None},
+        "divide": {header: f.divide for header, f in spec.fields.items() if f.divide is not None},
+        "price_decimals": spec.price_decimals,
+        "key": spec.key,
+        "members": spec.members,
+        "where": spec.where or {},
+    }
+    usual = {field.name: getattr(FileOptions(), field.name) for field in fields(FileOptions)}
+    return {name: value for name, value in said.items() if value != usual[name]}
 
 
 def _date(value: object) -> date | None:

@@ -9,6 +9,7 @@ from quant.core.errors import Location, SpecError
 from quant.core.market.calendar import calendar
 from quant.core.market.statements import BASICS, ITEMS
 from quant.specs.document import Marks
+from quant.specs.lint.files import check_files
 from quant.specs.registry import Registry
 from quant.specs.schema import FilesSource, SimulatedSource, SourceSpec, VendorSource
 from quant.specs.schema.files import FileDataset
@@ -55,12 +56,15 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "fundamentals": ("first_announced", "report", "item", "value", "update_flag", *ITEMS),
     "index_members": ("to_session",),
     "index_weights": (),
-    **dict.fromkeys(("bars_1m", "bars_5m", "bars_1h"), ("session", "amount", "open_interest")),
+    **dict.fromkeys(
+        ("bars_1m", "bars_5m", "bars_1h"), ("session", "date", "time", "amount", "open_interest")
+    ),
     "ticks": (
-        *("session", "seq", "volume", "amount", "open_interest", "bid", "ask", "bid_size", "ask_size"),
+        *("session", "date", "time", "cumulative_volume", "cumulative_amount"),
+        *( "seq", "volume", "amount", "open_interest", "bid", "ask", "bid_size", "ask_size"),
         "side",
     ),
-    "funding_rates": ("session",),
+    "funding_rates": ("session", "date", "time"),
 }
 
 
@@ -195,7 +199,10 @@ def _dataset(name: str, dataset: FileDataset | VendorDataset, marks: Marks) -> I
                 hint=f"the first is {seen[column.as_]!r}",
             )
         seen.setdefault(column.as_, header)
-    missing = [c for c in REQUIRED[name] if c not in seen and not (c == "code" and code_from == "file_name")]
+    given = {*seen, *(("ts",) if {"date", "time"} <= set(seen) else ())}
+    missing = [c for c in REQUIRED[name] if c not in given and not (c == "code" and code_from == "file_name")]
+    if isinstance(dataset, FileDataset):
+        yield from check_files(name, dataset, marks)
     for column_name in missing:
         yield SpecError(
             "spec.missing_key",

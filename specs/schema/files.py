@@ -8,7 +8,18 @@ from pydantic import Field
 
 from quant.specs.schema.data import Dataset, KnownAt, SourceSpec, Unit
 from quant.specs.schema.model import Part
-from quant.specs.schema.values import EnvironmentName, FilePattern, Flag, Folder, Name, Text
+from quant.specs.schema.values import (
+    EnvironmentName,
+    FilePattern,
+    Flag,
+    Folder,
+    Name,
+    Pattern,
+    PriceDecimals,
+    Rows,
+    Scale,
+    Text,
+)
 
 
 class FileField(Part):
@@ -26,6 +37,10 @@ class FileField(Part):
     """The style of instrument codes."""
     sentinels: list[Text] = Field(default_factory=list)
     """Texts that mean unknown."""
+    extract: Pattern | None = None
+    """A pattern with one group; the group's text is the value, as `(\\S+) .*` for a date with its weekday."""
+    divide: Scale | None = None
+    """What the file's whole numbers are multiplied by, as 10000 for prices in hundredths of a cent."""
 
 
 class FileDataset(Part):
@@ -33,12 +48,38 @@ class FileDataset(Part):
 
     files: FilePattern
     """A pattern below the root, as `by_stock/*.csv.gz`; it can never leave the root."""
-    format: Literal["csv", "parquet"] = "csv"
-    """The format of the files; a `.gz` ending is unpacked."""
-    encoding: Literal["utf-8", "gb18030"] = "utf-8"
-    """The text encoding of CSV files; a byte order mark is skipped."""
+    format: Literal["csv", "parquet", "json_lines", "tdx_day", "tdx_minute", "tdx_text", "qlib", "hdf5"] = (
+        "csv"
+    )
+    """The format of the files; `.gz` and `.zip` endings are unpacked."""
+    encoding: Literal["utf-8", "utf-8-sig", "gbk", "gb2312", "gb18030", "big5", "utf-16", "latin-1"] = "utf-8"
+    """The encoding of text files; a byte order mark decides over it and is skipped."""
     delimiter: Literal[",", ";", "\t", "|"] = ","
     """What separates the columns of CSV files."""
+    skip_rows: Rows = 0
+    """Lines before the header."""
+    footer_rows: Rows = 0
+    """Lines after the data, as a vendor's notice."""
+    comment: Literal["#", "//", ";", "%"] | None = None
+    """What begins a line that is none of the table."""
+    header: Flag = True
+    """Whether the first line names the columns; otherwise `names` does."""
+    names: list[Text] | None = None
+    """The columns of files without a header, in order."""
+    prefix: Text = ""
+    """What every header begins with and is cut off, as `stock.`."""
+    constants: dict[str, Text] | None = None
+    """Columns that the files lack and every row has, as `{exchange: SHFE}`."""
+    name: Text | None = None
+    """The form of file names, as `{date}_{code}_*.csv`; its parts become columns."""
+    price_decimals: PriceDecimals = 2
+    """Decimals of prices in TDX files: 2 for stocks, 3 for funds and bonds."""
+    key: Text = "**"
+    """Which data sets of an HDF5 file are read, as `data/*`; the last part of each is the column `key`."""
+    members: Text = "*"
+    """Which files of a zip archive are read, as `*.csv`."""
+    where: dict[str, Text] | None = None
+    """Which records of JSON lines are read, as `{stream: btcusdt@trade}`."""
     fields: Annotated[dict[str, FileField], Field(min_length=1)]
     """The vendor's columns by their header; columns not named are ignored."""
     code_from: Literal["column", "file_name"] = "column"

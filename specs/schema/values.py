@@ -151,6 +151,18 @@ def _flag(value: Any) -> bool:
     return value
 
 
+def _pattern(value: Any) -> str:
+    expected = "a regular expression with one group and no look-around, as ([0-9]+) .*"
+    text = value if isinstance(value, str) else ""
+    try:
+        groups = re.compile(text).groups
+    except re.error as error:
+        raise refuse(f"no regular expression: {error}", expected) from None
+    if groups != 1 or len(text) > 200 or re.search(r"\(\?[=!<]|\\[0-9]", text):
+        raise refuse("cannot be used to extract a text", expected)
+    return text
+
+
 def _relative(value: Any) -> str:
     if not isinstance(value, str) or not value or len(value) > 400 or "\x00" in value:
         raise refuse("not a file pattern", "a path below the source's root, as bars/*.csv")
@@ -250,6 +262,9 @@ Count = Annotated[int, _count(1, 1_024), WithJsonSchema({"type": "integer", "min
 Calls = Annotated[
     int, _count(1, 100_000_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100_000_000})
 ]
+Rows = Annotated[int, _count(0, 10_000), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 10_000})]
+PriceDecimals = Annotated[int, _count(0, 6), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 6})]
+Scale = Annotated[int, _count(2, 10**9), WithJsonSchema({"type": "integer", "minimum": 2, "maximum": 10**9})]
 Megabytes = Annotated[
     int, _count(0, 1_048_576), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 1_048_576})
 ]
@@ -291,6 +306,7 @@ Entry = Annotated[
     _matching(_ENTRY, "not a strategy entry", "module:Class, as strategies.ma:MyStrategy"),
     _schema(pattern=f"^{_ENTRY.pattern}$"),
 ]
+Pattern = Annotated[str, BeforeValidator(_pattern), _schema()]
 FilePattern = Annotated[str, BeforeValidator(_relative), _schema()]
 Folder = Annotated[str, BeforeValidator(_root), _schema()]
 Cron = Annotated[str, BeforeValidator(_cron), _schema()]

@@ -1,15 +1,13 @@
-"""Files as a vendor delivered them: CSV, gzipped CSV and Parquet below a declared folder.
+"""Files as a vendor delivered them, below a declared folder, in the formats of ``warehouse.sources.formats``.
 
-CSV cells are read as text, so that numbers reach normalisation digit by digit.
+Cells of text files are read as text, so that numbers reach normalisation digit by digit.
 """
 
 from __future__ import annotations
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from datetime import date
-from io import BytesIO
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -17,15 +15,19 @@ import polars as pl
 
 from quant.core.errors import CheckFailed, SpecError
 from quant.core.hashing import fingerprint
+from quant.warehouse.sources.formats import FileOptions, Unreadable, read_file
+from quant.warehouse.sources.formats.qlib import bundle, calendar_of
 from quant.warehouse.sources.port import Payload
 from quant.warehouse.sources.settings import DatasetSettings, SourceSettings
 
-_BOM: Final = b"\xef\xbb\xbf"
-_PARQUET: Final = "application/vnd.apache.parquet"
-_GZIP: Final = "text/csv+gzip"
-_CSV: Final = "text/csv"
-MAX_UNPACKED: Final = 2 << 30
-"""Bytes that one gzipped file may unpack to: a bomb must not fill the memory."""
+_MEDIA: Final = {
+    "csv": "text/csv",
+    "parquet": "application/vnd.apache.parquet",
+    "json_lines": "application/jsonl",
+    "tdx_text": "text/plain",
+    "hdf5": "application/x-hdf5",
+    "qlib": "application/zip",
+}
 
 
 class FilesSource:
@@ -39,26 +41,53 @@ class FilesSource:
         del start, end
         wanted = self._settings.dataset(dataset)
         root = _root(self._settings)
-        for path in _matching(root, wanted, self._settings.name):
+        found = _matching(root, wanted, self._settings.name)
+        if wanted.format == "qlib":
+            yield from _features(found, dataset, root)
+            return
+        for path in found:
             request = {"path": path.relative_to(root).as_posix()}
             yield Payload(dataset, path.read_bytes(), _media_type(path, wanted), request)
 
     def parse(self, payload: Payload) -> pl.DataFrame:
         """The vendor's columns. Raises CheckFailed ``payload.unreadable``."""
         wanted = self._settings.dataset(payload.dataset)
+        path = str(payload.request.get("path", payload.digest))
         try:
-            frame = _read(payload, wanted)
-        except (pl.exceptions.PolarsError, UnicodeDecodeError, OSError, EOFError, zlib.error) as error:
+            frame = read_file(payload.content, path, wanted, FileOptions.of(wanted.params))
+        except Unreadable as error:
             raise CheckFailed(
                 "payload.unreadable",
-                f"{payload.request.get('path', payload.digest)} cannot be read as {wanted.format}",
-                expected=f"{wanted.format}, {wanted.encoding}, separated by {wanted.delimiter!r}",
-                found=str(error).splitlines()[0],
+                f"{path} cannot be read as {wanted.format}",
+                expected=_expected(wanted),
+                found=str(error).splitlines()[0] if str(error) else type(error).__name__,
             ) from error
         if wanted.code_from == "file_name":
-            name = Path(str(payload.request["path"])).name.removesuffix(".gz")
+            name = Path(path).name.removesuffix(".gz").removesuffix(".zip")
             frame = frame.with_columns(pl.lit(Path(name).stem).alias("code"))
         return frame
+
+
+def _expected(wanted: DatasetSettings) -> str:
+    if wanted.format != "csv":
+        return wanted.format
+    return f"{wanted.format}, {wanted.encoding}, separated by {wanted.delimiter!r}"
+
+
+def _features(paths: list[Path], dataset: str, root: Path) -> Iterator[Payload]:
+    """One payload an instrument: its features and the calendar they count from."""
+    for folder, files in groupby(paths, key=lambda path: path.parent):
+        members = list(files)
+        try:
+            content = bundle(members, calendar_of(members[0], root))
+        except Unreadable as error:
+            raise SpecError(
+                "source.files",
+                f"the features of {folder.name} cannot be read",
+                expected="calendars/day.txt beside features/",
+                found=str(error),
+            ) from error
+        yield Payload(dataset, content, _MEDIA["qlib"], {"path": folder.relative_to(root).as_posix()})
 
 
 def open_files(settings: SourceSettings) -> FilesSource:
@@ -107,23 +136,5 @@ def _matching(root: Path, wanted: DatasetSettings, source: str) -> list[Path]:
 
 
 def _media_type(path: Path, wanted: DatasetSettings) -> str:
-    if wanted.format == "parquet":
-        return _PARQUET
-    return _GZIP if path.suffix == ".gz" else _CSV
-
-
-def _read(payload: Payload, wanted: DatasetSettings) -> pl.DataFrame:
-    if payload.media_type == _PARQUET:
-        return pl.read_parquet(BytesIO(payload.content))
-    content = _unpacked(payload.content) if payload.media_type == _GZIP else payload.content
-    if wanted.encoding.replace("-", "").lower() not in ("utf8", "utf8sig"):
-        content = content.decode(wanted.encoding).encode()
-    return pl.read_csv(BytesIO(content.removeprefix(_BOM)), separator=wanted.delimiter, infer_schema=False)
-
-
-def _unpacked(content: bytes) -> bytes:
-    with gzip.GzipFile(fileobj=BytesIO(content)) as packed:
-        plain = packed.read(MAX_UNPACKED + 1)
-    if len(plain) > MAX_UNPACKED:
-        raise OSError(f"unpacks to more than {MAX_UNPACKED} bytes")
-    return plain
+    packed = {".gz": "+gzip", ".zip": "+zip"}.get(path.suffix.lower(), "")
+    return _MEDIA.get(wanted.format, "application/octet-stream") + packed
