@@ -18,8 +18,12 @@ _NAMED: Final = (
     (1000.0, "unit.amount_times_1000", "the amount is in yuan already: it must not be read as thousands"),
     (0.0001, "unit.amount_in_ten_thousands", "the amount is in ten thousand yuan: declare unit: wan"),
     (10_000.0, "unit.amount_times_10000", "the amount is in yuan already: it must not be read as 万"),
-    (0.1, "unit.lots_and_thousands", "the volume is in lots and the amount in thousand yuan"),
-    (10.0, "unit.shares_and_yuan", "volume and amount are in shares and yuan already"),
+    (
+        0.1,
+        "unit.tenth",
+        "the volume is in lots and the amount in thousand yuan, or the amount is in ten thousand yuan",
+    ),
+    (10.0, "unit.tenfold", "volume and amount are in shares and yuan already, or one of them is not"),
 )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from quant.core.errors import SpecError
+from quant.core.errors import CheckFailed
 from quant.core.time import EXCHANGE_ZONES
 from quant.warehouse.contracts.tables import INSTANT, RATIO, TableContract, contract
 from quant.warehouse.normalize.complete import COMPLETE, Completion
@@ -75,12 +76,12 @@ def stack(frames: Iterable[tuple[str, pl.DataFrame]], dataset: DatasetSettings) 
 
 
 def normalize(table: str, vendor: VendorRows, context: Context) -> Normalized:
-    """Canonical rows of a dataset. Raises SpecError when a declared column is missing."""
+    """Canonical rows of a dataset. Raises CheckFailed when a declared column is missing."""
     target = contract(table)
     work = converted(target, vendor, reading_of(context.source))
     work, facts = _COMPLETE[table](work, vendor.dataset, context)
     if target.time is not None and table not in _ANY_DAY:
-        work = _closed(work, target.time, context)
+        work = _future(_closed(work, target.time, context), target.time, context)
     rejected = work.filter(pl.col(RULE).is_not_null())
     rows = work.filter(pl.col(RULE).is_null())
     rows = rows.with_columns(
@@ -160,11 +161,12 @@ def _fields(vendor: VendorRows, types: dict[str, pl.DataType]) -> list[FieldSett
         chosen.append(FieldSettings("code", "code"))
     missing = [wanted.column for wanted in chosen if wanted.column not in frame.columns]
     if missing and frame.width > 2:
-        raise SpecError(
+        raise CheckFailed(
             "source.column",
             f"{dataset.dataset}: the data have no column {', '.join(missing)}",
             expected=", ".join(missing),
             found=", ".join(c for c in frame.columns if c not in (ROW, "payload")),
+            hint="the vendor has changed its columns, or the source spec names one that never was",
         )
     return [wanted for wanted in chosen if wanted.column in frame.columns]
 
@@ -180,4 +182,15 @@ def _closed(work: pl.DataFrame, time: str, context: Context) -> pl.DataFrame:
         mark(work, pl.col(time).is_in(closed), "session.closed", "the exchange is closed on this date")
         if closed
         else work
+    )
+
+
+def _future(work: pl.DataFrame, time: str, context: Context) -> pl.DataFrame:
+    """Mark rows of sessions after the day on which they were recorded; a simulated market may be ahead."""
+    if time not in work.columns or time != "session" or context.source.provider == "simulated":
+        return work
+    zone = ZoneInfo(EXCHANGE_ZONES.get(context.source.calendar, context.source.timezone))
+    today = context.recorded_at.astimezone(zone).date()
+    return mark(
+        work, pl.col(time) > today, "session.future", "the session was still to come when it was recorded"
     )

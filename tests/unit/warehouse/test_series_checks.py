@@ -152,7 +152,7 @@ def test_a_missing_cell_is_named(column: str) -> None:
         (0.01, 1, "unit.volume_in_lots"), (100, 1, "unit.volume_times_100"),
         (1, 0.001, "unit.amount_in_thousands"), (1, 1000, "unit.amount_times_1000"),
         (1, 0.0001, "unit.amount_in_ten_thousands"), (1, 10_000, "unit.amount_times_10000"),
-        (0.01, 0.001, "unit.lots_and_thousands"), (100, 1000, "unit.shares_and_yuan"),
+        (0.01, 0.001, "unit.tenth"), (100, 1000, "unit.tenfold"),
         (1, 1.7, "amount.range"),
     ],
 )  # fmt: skip
