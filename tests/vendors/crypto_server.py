@@ -81,8 +81,7 @@ class CryptoServer:
 
     def __post_init__(self) -> None:
         handler = type("Handler", (_Handler,), {"owner": self})
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-        self._http.daemon_threads = True
+        self._http = _Quiet(("127.0.0.1", 0), handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
 
@@ -159,6 +158,13 @@ class CryptoServer:
 
     def bybit(self, result: dict[str, Any]) -> Any:
         return {"retCode": 0, "retMsg": "OK", "result": result, "retExtInfo": {}, "time": ms(self.now)}
+
+
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_: object) -> None:
+        """Clients hang up on what they do not like."""
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -256,12 +256,12 @@ def test_a_refused_login_is_no_network_trouble(server: BaostockServer) -> None:
 def test_nothing_on_a_session_is_not_yet_there_but_nothing_of_a_code_is_known(
     server: BaostockServer, bao: BaostockAdapter
 ) -> None:
-    future = bao.ask(Call("query_daily_history_k_AStock", {"date": "2030-01-02"}), 5.0)
+    future = bao.ask(Call("query_history_k_data_plus", {"date": "2030-01-02"}), 5.0)
     assert (future.rows, future.empty_is_known) == (0, False)
     calls = list(bao.calls("bars_1d", date(2005, 1, 4), date(2005, 1, 31)))
     empty = bao.ask(next(c for c in calls if "code" in c.params), 5.0)
     assert (empty.rows, empty.empty_is_known) == (0, True)
-    assert bao.ask(Call("query_daily_adjust_factor", {"date": "2030-01-02"}), 5.0).empty_is_known
+    assert bao.ask(Call("query_adjust_factor", {"date": "2030-01-02"}), 5.0).empty_is_known
 
 
 def test_few_sessions_are_asked_day_by_day_and_few_codes_code_by_code(bao: BaostockAdapter) -> None:

@@ -49,10 +49,6 @@ REPORTS: Final = frozenset({
     "query_balance_data", "query_cash_flow_data",
 })  # fmt: skip
 _FREQUENCIES: Final = {"bars_5m": "5", "bars_1h": "60"}
-_DAYS_OF: Final = {
-    "query_history_k_data_plus": "query_daily_history_k_AStock",
-    "query_adjust_factor": "query_daily_adjust_factor",
-}
 _MARKETS: Final = ("XSHG", "XSHE")
 _STOCK: Final = "1"
 _LATE_QUARTERS: Final = 6
@@ -104,7 +100,7 @@ class BaostockAdapter:
             frame = frame.filter(pl.col("type") == _STOCK)
         if endpoint in INDICES:
             frame = frame.with_columns(pl.lit(INDICES[endpoint]).alias("index_code"))
-        if endpoint == _DAYS_OF["query_adjust_factor"]:  # of a list of all factors in force, those of the day
+        if endpoint == "query_adjust_factor" and "date" in payload.request:  # not all that are in force
             frame = frame.filter(pl.col("dividOperateDate") == str(payload.request["date"]))
         if "time" in frame.columns:
             local = pl.col("time").str.to_datetime(_STAMP, time_unit="ms", strict=False)
@@ -131,7 +127,6 @@ class BaostockAdapter:
             "query_dividend_data": self._dividends,
             "query_trade_dates": self._dates,
             "query_all_stock": self._all_stock,
-            **dict.fromkeys(_DAYS_OF.values(), self._days),
         }
         if endpoint not in plans:
             known = [*plans, *REPORTS, *INDICES]
@@ -155,7 +150,7 @@ class BaostockAdapter:
             return
         spans = list(by_years(want.start, want.end, 5))
         if self._day_by_day(len(codes) * len(spans), want.start, want.end):
-            yield from self._days(want.of(_DAYS_OF[want.endpoint]))
+            yield from self._days(want, codes=True)
             return
         more = {"fields": DAILY_FIELDS, "frequency": "d", "adjustflag": "3"}
         yield from self._by_code(want.endpoint, codes, spans, more, 1)
@@ -163,7 +158,7 @@ class BaostockAdapter:
     def _factors(self, want: Want) -> Iterator[Call]:
         codes = self._codes(want.start, want.end)
         if self._day_by_day(len(codes), want.start, want.end):
-            yield from self._days(want.of(_DAYS_OF[want.endpoint]))
+            yield from self._days(want, codes=False)
             return
         yield from self._by_code(want.endpoint, codes, [(want.start, want.end)], {}, 0)
 
@@ -178,9 +173,10 @@ class BaostockAdapter:
                 rows = bars * count if code in listed else 0
                 yield Call(endpoint, {"code": code, **_between(span), **more}, rows)
 
-    def _days(self, want: Want) -> Iterator[Call]:
+    def _days(self, want: Want, *, codes: bool) -> Iterator[Call]:
+        """Every stock of each session; ``codes``: each that is listed has a row."""
         for day in calendar(self._settings.calendar).sessions(want.start, want.end):
-            rows = len(self._codes(day, day)) if "history" in want.endpoint else 0
+            rows = len(self._codes(day, day)) if codes else 0
             yield Call(want.endpoint, {"date": day.isoformat()}, rows)
 
     def _dividends(self, want: Want) -> Iterator[Call]:

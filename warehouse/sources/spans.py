@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypeVar
 
@@ -19,10 +19,6 @@ class Want:
     dataset: str
     start: date
     end: date
-
-    def of(self, endpoint: str) -> Want:
-        """The same of another endpoint."""
-        return replace(self, endpoint=endpoint)
 
 
 def by_years(start: date, end: date, years: int = 1) -> Iterator[Span]:

@@ -23,8 +23,11 @@ _REFUSED: Final = frozenset({
 })  # fmt: skip
 _QUOTA: Final = frozenset({"10001005", "10004016"})
 _TRANSIENT: Final = frozenset({_LOGIN_LOST, "10001010", "10004001", "10004002", "10004003", "10005001"})
-_ALL_OF_A_SESSION: Final = "query_daily_history_k_AStock"
-"""Every stock of one session: nothing means that the session is not there yet, not that nothing traded."""
+_OF_ALL_CODES: Final = {
+    "query_history_k_data_plus": "query_daily_history_k_AStock",
+    "query_adjust_factor": "query_daily_adjust_factor",
+}
+"""What is asked when a date is given instead of a code."""
 
 
 class LineBroken(OSError):
@@ -139,10 +142,13 @@ class BaostockProgram:
         if endpoint.endswith("_stocks"):  # lists do not say which day was asked for
             fields, rows = [*fields, "date"], [[*row, str(params["date"])] for row in rows]
         content = as_json({"fields": fields, "record": rows})
-        return Answer(content, JSON, len(rows), empty_is_known=endpoint != _ALL_OF_A_SESSION)
+        return Answer(
+            content, JSON, len(rows), empty_is_known=not ("date" in params and "history" in endpoint)
+        )
 
     def _pages(self, line: Line, endpoint: str, params: Params) -> tuple[list[str], list[list[str]]]:
-        found = getattr(self._sdk, endpoint)(**params)
+        function = _OF_ALL_CODES.get(endpoint, endpoint) if "date" in params else endpoint
+        found = getattr(self._sdk, function)(**params)
         self._check(line, found, endpoint)
         fields, rows = list(found.fields), list(found.data)
         while self._more(found):
