@@ -29,8 +29,16 @@ class Spans:
         return cls(np.full(count, _FAR, dtype=np.int64), np.full(count, -_FAR, dtype=np.int64))
 
     def add(self, side: Side) -> None:
-        np.minimum.at(self.first, side.instrument, side.day)
-        np.maximum.at(self.last, side.instrument, side.day)
+        """Take note of a part; parts come in time order, rows within one in any."""
+        if not len(side.day):
+            return
+        low, high = int(side.day.min()), int(side.day.max())
+        seen = np.zeros((high - low + 1, len(self.first)), dtype=bool)
+        seen.reshape(-1)[(side.day - low) * len(self.first) + side.instrument] = True
+        there = seen.any(axis=0)
+        first, last = seen.argmax(axis=0) + low, high - seen[::-1].argmax(axis=0)
+        self.first = np.where(there, np.minimum(self.first, first), self.first)
+        self.last = np.where(there, np.maximum(self.last, last), self.last)
 
     @property
     def window(self) -> tuple[int, int]:
@@ -63,20 +71,16 @@ class Presence:
         self.spans = {"a": Spans.empty(count), "b": Spans.empty(count)}
         self.rows = np.zeros(count, dtype=np.int64)
 
-    def add(self, matched: Matched, inside: tuple[int, int] | None) -> None:
+    def add(self, matched: Matched) -> None:
         for name, side, only, again in (
             ("a", matched.a, matched.only_a, matched.again_a),
             ("b", matched.b, matched.only_b, matched.again_b),
         ):
             self.spans[name].add(side)
-            only, again = _within(side, only, inside), _within(side, again, inside)
             self.lone[name].append(Lone(side.instrument[only], side.day[only], _asleep(side, only)))
             self.again[name].append((side.instrument[again], side.day[again]))
-        keep = np.ones(len(matched.day), dtype=bool)
-        if inside is not None:
-            keep = (matched.day >= inside[0]) & (matched.day <= inside[1])
-        self.rows += np.bincount(matched.instrument[keep], minlength=len(self.instruments))
-        self._days(matched.instrument[keep], matched.day[keep])
+        self.rows += np.bincount(matched.instrument, minlength=len(self.instruments))
+        self._days(matched.instrument, matched.day)
 
     def _days(self, instrument: Ints, day: Ints) -> None:
         names, number = _markets(self.instruments)
@@ -228,13 +232,6 @@ def _markets(instruments: Instruments) -> tuple[list[str], Ints]:
     names = [instruments.market(n) for n in range(len(instruments))]
     known = sorted(set(names))
     return known, np.array([known.index(name) for name in names], dtype=np.int64)
-
-
-def _within(side: Side, rows: Ints, inside: tuple[int, int] | None) -> Ints:
-    if inside is None or not rows.size:
-        return rows
-    day = side.day[rows]
-    return rows[(day >= inside[0]) & (day <= inside[1])]
 
 
 def _asleep(side: Side, rows: Ints) -> Bools:

@@ -52,7 +52,7 @@ class Grid:
     def __init__(self, side: Side, days: Ints, count: int, keep: Bools | None = None) -> None:
         self.days = days
         numbers = np.arange(len(side.day)) if keep is None else np.flatnonzero(keep)
-        place = side.instrument[numbers] * len(days) + np.searchsorted(days, side.day[numbers])
+        place = side.instrument[numbers] * len(days) + _places(days, side.day[numbers])
         self.rows = np.full((count, len(days)), -1, dtype=np.int32)
         flat = self.rows.reshape(-1)
         flat[place[::-1]] = numbers[::-1]
@@ -61,7 +61,7 @@ class Grid:
 
     def neighbour(self, instrument: Ints, day: Ints, step: int) -> Ints:
         """The row of the nearest earlier (``step`` -1) or later (1) bar within ``LOOK`` days of the grid."""
-        at = np.searchsorted(self.days, day)
+        at = np.searchsorted(self.days, day, side="left" if step < 0 else "right") - (step > 0)
         found = np.full(len(at), -1, dtype=np.int64)
         for k in range(1, LOOK + 1):
             column = at + k * step
@@ -70,6 +70,10 @@ class Grid:
                 break
             found[ok] = self.rows[instrument[ok], column[ok]]
         return found
+
+
+Around = tuple[Side | None, Side | None]
+"""The rows of both sides just before and after a piece."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +92,13 @@ class Matched:
     day: Ints
     count: int
 
-    def traded(self) -> tuple[Grid, Grid]:
-        """The rows of both sides in which something was traded, on one axis of days."""
-        days = np.union1d(np.unique(self.a.day), np.unique(self.b.day))
-        one, two = (Grid(side, days, self.count, side.traded()) for side in (self.a, self.b))
+    def beside(self, rows: Ints, around: Around, step: int) -> tuple[Neighbours, Neighbours]:
+        """The bars before (-1) or after (1) given matched rows on either side."""
+        instrument, day = self.instrument[rows], self.day[rows]
+        one, two = (
+            Neighbours.of(side, near, instrument, day, self.count, step)
+            for side, near in zip((self.a, self.b), around, strict=True)
+        )
         return one, two
 
     def rows_a(self, picked: Ints) -> Ints:
@@ -112,13 +119,42 @@ class Matched:
         return self.a.values(name, self.ia), self.b.values(name, self.ib)
 
 
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """The traded bars beside some rows: ``rows`` of ``side``, or where -1 ``near_rows`` of ``near``."""
+
+    side: Side
+    rows: Ints
+    near: Side | None
+    near_rows: Ints
+
+    @classmethod
+    def of(
+        cls, side: Side, near: Side | None, instrument: Ints, day: Ints, count: int, step: int
+    ) -> Neighbours:
+        rows = Grid(side, _days(side.day), count, side.traded()).neighbour(instrument, day, step)
+        none = np.full(len(rows), -1, dtype=np.int64)
+        if near is None or not len(near.day):
+            return cls(side, rows, None, none)
+        beyond = Grid(near, _days(near.day), count, near.traded()).neighbour(instrument, day, step)
+        return cls(side, rows, near, np.where(rows < 0, beyond, -1))
+
+    def values(self, name: str) -> Floats:
+        """A field of the neighbouring bars, NaN where there is none."""
+        found = self.side.values(name, self.rows)
+        if self.near is None:
+            return found
+        beyond: Floats = np.where(self.near_rows < 0, found, self.near.values(name, self.near_rows))
+        return beyond
+
+
 def match(a: Side, b: Side, count: int) -> Matched:
     """Pair rows of equal instrument and day."""
     none = np.empty(0, dtype=np.int64)
-    if _same(a.instrument, b.instrument) and _same(a.day, b.day) and _ordered(a):
+    if _same(a.instrument, b.instrument) and _same(a.day, b.day) and _unique(a, count):
         whole = slice(None)
         return Matched(a, b, whole, whole, none, none, none, none, a.instrument, a.day, count)
-    days = np.union1d(np.unique(a.day), np.unique(b.day))
+    days = _days(a.day, b.day)
     grid_a, grid_b = Grid(a, days, count), Grid(b, days, count)
     flat_a, flat_b = grid_a.rows.reshape(-1), grid_b.rows.reshape(-1)
     both = np.flatnonzero((flat_a >= 0) & (flat_b >= 0))
@@ -128,6 +164,41 @@ def match(a: Side, b: Side, count: int) -> Matched:
     return Matched(
         a, b, ia, ib, only_a, only_b, grid_a.again, grid_b.again, a.instrument[ia], a.day[ia], count
     )
+
+
+def _places(days: Ints, day: Ints) -> Ints:
+    """Where each day stands among the sorted days, all of which are known."""
+    if not len(days):
+        return np.empty(0, dtype=np.int64)
+    table = np.zeros(int(days[-1] - days[0]) + 1, dtype=np.int64)
+    table[days - days[0]] = np.arange(len(days))
+    places: Ints = table[day - days[0]]
+    return places
+
+
+def _days(*columns: Ints) -> Ints:
+    """The distinct days of all columns in order, counted rather than sorted."""
+    known = [column for column in columns if len(column)]
+    if not known:
+        return np.empty(0, dtype=np.int64)
+    low, high = min(int(c.min()) for c in known), max(int(c.max()) for c in known)
+    seen = np.zeros(high - low + 1, dtype=bool)
+    for column in known:
+        seen[column - low] = True
+    return np.flatnonzero(seen) + low
+
+
+def _unique(side: Side, count: int) -> bool:
+    """Whether no instrument has a day twice."""
+    if _ordered(side):
+        return True
+    if not len(side.day):
+        return True
+    low = int(side.day.min())
+    span = int(side.day.max()) - low + 1
+    seen = np.zeros(count * span, dtype=bool)
+    seen[side.instrument * span + (side.day - low)] = True
+    return int(seen.sum()) == len(side.day)
 
 
 def _same(x: Ints, y: Ints) -> bool:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from quant.warehouse.audit.compare.align import Matched
+from quant.warehouse.audit.compare.align import Around, Matched
 from quant.warehouse.audit.compare.precision import Allowance
 from quant.warehouse.audit.compare.relation import FLAGS, PRICES, Bools, Floats, Ints
+from quant.warehouse.audit.compare.scales import PLAIN, Scales
 
 BESIDE: Final = ("a_prev", "a_next", "b_prev", "b_next")
 _MOSTLY: Final = 0.5
@@ -110,36 +111,33 @@ class Comparison:
     asleep: dict[str, Spread] = field(default_factory=dict)
     parts: list[Cells] = field(default_factory=list)
 
-    def count(self, name: str, years: Ints, kind: str) -> None:
-        for year, cells in zip(*np.unique(years, return_counts=True), strict=True):
-            counts = self.counts.setdefault((name, int(year)), Counts())
-            setattr(counts, kind, getattr(counts, kind) + int(cells))
+    def count(self, name: str, years: Mapping[int, int], kind: str) -> None:
+        for year, cells in years.items():
+            counts = self.counts.setdefault((name, year), Counts())
+            setattr(counts, kind, getattr(counts, kind) + cells)
 
 
 def compare_rows(
     matched: Matched,
     fields: Sequence[str],
     allowances: Mapping[str, Allowance],
-    scales: Mapping[str, float],
+    scales: Scales,
     into: Comparison,
-    inside: tuple[int, int] | None = None,
+    around: Around = (None, None),
 ) -> None:
-    """Compare every field of the matched rows; ``scales`` undo what is known of units; only days ``inside``
-    count, the others are there as neighbours.
+    """Compare every field of the matched rows; ``scales`` undo what is known of units; ``around`` are
+    the rows just before and after, where neighbours may lie.
     """
-    counted = _counted(matched.day, inside)
-    if not len(counted):
+    if not len(matched.day):
         return
-    years = years_of(matched.day[counted])
-    asleep = _asleep(matched, counted)
+    years = _by_year(matched.day)
+    asleep = _asleep(matched)
     marks = {}
     for name in fields:
-        marks[name] = _compare_field(
-            matched, name, allowances, scales.get(name, 1.0), into, counted, years, asleep
-        )
+        marks[name] = _compare_field(matched, name, allowances, scales.get(name, PLAIN), into, years, asleep)
     rows = np.unique(np.concatenate(list(marks.values()))) if marks else np.empty(0, np.int64)
     if rows.size:
-        into.parts.append(_cells(matched, tuple(fields), rows, marks, scales))
+        into.parts.append(_cells(matched, tuple(fields), rows, marks, scales, around))
 
 
 def years_of(days: Ints) -> Ints:
@@ -147,13 +145,19 @@ def years_of(days: Ints) -> Ints:
     return years
 
 
-def _counted(days: Ints, inside: tuple[int, int] | None) -> Ints:
-    if inside is None:
-        return np.arange(len(days))
-    return np.flatnonzero((days >= inside[0]) & (days <= inside[1]))
+def _by_year(days: Ints) -> dict[int, int]:
+    """How many of the days lie in each year."""
+    if not len(days):
+        return {}
+    low = int(days.min())
+    seen = np.bincount(days - low)
+    each = np.flatnonzero(seen)
+    years, where = np.unique(years_of(each + low), return_inverse=True)
+    counts = np.bincount(where, weights=seen[each]).astype(np.int64)
+    return dict(zip(years.tolist(), counts.tolist(), strict=True))
 
 
-def _asleep(matched: Matched, counted: Ints) -> Bools:
+def _asleep(matched: Matched) -> Bools:
     """Matched rows in which nothing was traded, as far as either side says."""
     asleep = np.zeros(len(matched.day), dtype=bool)
     for name in ("volume", "suspended"):
@@ -166,17 +170,16 @@ def _asleep(matched: Matched, counted: Ints) -> Bools:
                 asleep |= column.fill_null(value=False).to_numpy()
             elif column.null_count() < len(column):
                 asleep |= (column == 0).fill_null(value=False).to_numpy()
-    return asleep[counted]
+    return asleep
 
 
 def _compare_field(
     matched: Matched,
     name: str,
     allowances: Mapping[str, Allowance],
-    scale: float,
+    scale: tuple[float, float],
     into: Comparison,
-    counted: Ints,
-    years: Ints,
+    years: Mapping[int, int],
     asleep: Bools,
 ) -> Ints:
     """Marks the rows, by their number among the matched ones, whose cells differ by more than is allowed."""
@@ -184,18 +187,20 @@ def _compare_field(
     if one.null_count() == len(one) or two.null_count() == len(two):
         return np.empty(0, dtype=np.int64)
     nulls = one.null_count() + two.null_count() > 0
-    if one.dtype == two.dtype and scale == 1.0:
-        odd = np.flatnonzero(one.ne_missing(two).to_numpy()[counted])
+    if one.dtype == two.dtype and scale == PLAIN:
+        differs = one.ne_missing(two)
+        odd = np.flatnonzero(differs.to_numpy()) if differs.any() else np.empty(0, dtype=np.int64)
     else:
-        odd = np.arange(len(counted))
+        odd = np.arange(len(asleep))
+    rows, days = odd, matched.day[odd]
     into.count(name, years, "cells")
-    into.count(name, np.delete(years, odd) if odd.size < len(years) else years[:0], "equal")
+    equal = _by_year(days)
+    into.count(name, {year: cells - equal.get(year, 0) for year, cells in years.items()}, "equal")
     if not odd.size:
         return odd
-    rows = counted[odd]
-    a = matched.a.values(name, matched.rows_a(rows))
-    b = matched.b.values(name, matched.rows_b(rows)) * scale
-    return _judge(name, a, b, rows, years[odd], asleep[odd], allowances.get(name), into, matched, nulls)
+    a = matched.a.values(name, matched.rows_a(rows)) * scale[0]
+    b = matched.b.values(name, matched.rows_b(rows)) * scale[1]
+    return _judge(name, a, b, rows, asleep[odd], allowances.get(name), into, matched, nulls)
 
 
 def _judge(
@@ -203,7 +208,6 @@ def _judge(
     a: Floats,
     b: Floats,
     rows: Ints,
-    years: Ints,
     asleep: Bools,
     allowance: Allowance | None,
     into: Comparison,
@@ -217,8 +221,9 @@ def _judge(
         far = allowance.covers(a, b) if allowance else np.zeros(len(a))
         near = ~same & (np.abs(b - a) <= far)
     days = matched.day[rows]
-    into.count(name, years[same], "equal")
-    into.count(name, years[near], "tolerated")
+    days = matched.day[rows]
+    into.count(name, _by_year(days[same]), "equal")
+    into.count(name, _by_year(days[near]), "tolerated")
     if near.any():
         into.allowed.setdefault(name, Spread()).add(a[near], b[near], days[near])
     quiet = np.zeros(len(a), dtype=bool)
@@ -227,14 +232,14 @@ def _judge(
         if name == "pre_close":
             quiet &= lone
         if quiet.any():
-            into.count(name, years[quiet], "tolerated")
+            into.count(name, _by_year(days[quiet]), "tolerated")
             into.asleep.setdefault(name, Spread()).add(a[quiet], b[quiet], days[quiet])
     unknown = lone & (name in FLAGS) if nulls else np.zeros(len(a), dtype=bool)
     if nulls and not unknown.any() and lone.mean() > _MOSTLY and lone.sum() > _MOSTLY * matched.day.size:
         unknown = lone
     bad = ~(same | near | quiet | unknown)
-    into.count(name, years[unknown], "equal")
-    into.count(name, years[bad], "different")
+    into.count(name, _by_year(days[unknown]), "equal")
+    into.count(name, _by_year(days[bad]), "different")
     kept: Ints = rows[bad]
     return kept
 
@@ -244,23 +249,22 @@ def _cells(
     fields: tuple[str, ...],
     rows: Ints,
     marks: Mapping[str, Ints],
-    scales: Mapping[str, float],
+    scales: Scales,
+    around: Around,
 ) -> Cells:
-    instrument, day = matched.instrument[rows], matched.day[rows]
-    grid_a, grid_b = matched.traded()
-    where = {
-        "a": (matched.a, matched.rows_a(rows)),
-        "b": (matched.b, matched.rows_b(rows)),
-        "a_prev": (matched.a, grid_a.neighbour(instrument, day, -1)),
-        "a_next": (matched.a, grid_a.neighbour(instrument, day, 1)),
-        "b_prev": (matched.b, grid_b.neighbour(instrument, day, -1)),
-        "b_next": (matched.b, grid_b.neighbour(instrument, day, 1)),
-    }
     values = {
-        name: np.stack([side.values(f, at) * (scales.get(f, 1.0) if name[0] == "b" else 1.0) for f in fields])
-        for name, (side, at) in where.items()
+        "a": _stack(fields, scales, 0, lambda name: matched.a.values(name, matched.rows_a(rows))),
+        "b": _stack(fields, scales, 1, lambda name: matched.b.values(name, matched.rows_b(rows))),
     }
+    for word, step in (("prev", -1), ("next", 1)):
+        one, two = matched.beside(rows, around, step)
+        values[f"a_{word}"] = _stack(fields, scales, 0, one.values)
+        values[f"b_{word}"] = _stack(fields, scales, 1, two.values)
     bad = np.zeros((len(fields), len(rows)), dtype=bool)
     for number, name in enumerate(fields):
         bad[number, np.searchsorted(rows, marks[name])] = True
-    return Cells(fields, instrument, day, values, bad)
+    return Cells(fields, matched.instrument[rows], matched.day[rows], values, bad)
+
+
+def _stack(fields: Sequence[str], scales: Scales, side: int, read: Callable[[str], Floats]) -> Floats:
+    return np.stack([read(name) * scales.get(name, PLAIN)[side] for name in fields])

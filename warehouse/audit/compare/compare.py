@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from quant.warehouse.audit.compare.absence import Presence, explain_absence
-from quant.warehouse.audit.compare.align import Matched, Side, match
-from quant.warehouse.audit.compare.causes import cause
+from quant.warehouse.audit.compare.align import Around, Matched, Side, match
+from quant.warehouse.audit.compare.causes import cause, unit_cause
 from quant.warehouse.audit.compare.cells import Cells, Comparison, compare_rows, years_of
 from quant.warehouse.audit.compare.dates import NAMES, find_shift, moves
 from quant.warehouse.audit.compare.feed import Feed, MemoryFeed, Moved
@@ -34,7 +34,7 @@ from quant.warehouse.audit.compare.relation import (
 )
 from quant.warehouse.audit.compare.report import COVERAGE, SUMMARY, AuditReport, findings_frame
 from quant.warehouse.audit.compare.rows import RowClassifier, Verdicts
-from quant.warehouse.audit.compare.scales import scale_of
+from quant.warehouse.audit.compare.scales import PLAIN, scale_of
 from quant.warehouse.audit.compare.selfcheck import check_sides
 from quant.warehouse.audit.compare.series import Judged, Settings, judge
 from quant.warehouse.audit.compare.systematic import collapse, single_findings
@@ -85,7 +85,7 @@ class _Comparing:
         self.judged = Judged()
         self.allowances: dict[str, Allowance] = {}
         self.quanta: dict[str, tuple[float, float]] = {}
-        self.scales: dict[str, float] = {}
+        self.scales: dict[str, tuple[float, float]] = {}
         self.notes: list[str] = []
         self.found: list[Found] = []
         self.rows = {"a": 0, "b": 0}
@@ -93,7 +93,8 @@ class _Comparing:
 
     def run(self) -> AuditReport:
         for chunk in self.feed.chunks():
-            self._chunk(self._side(chunk.a), self._side(chunk.b), chunk.inside)
+            near = [None if f is None else self._side(f) for f in (chunk.around_a, chunk.around_b)]
+            self._chunk(self._side(chunk.a), self._side(chunk.b), (near[0], near[1]))
         cells = Cells.join(self.comparison.parts, self.fields)
         dense = self._dense(cells)
         if dense.size:
@@ -107,16 +108,16 @@ class _Comparing:
 
     # -- pieces
 
-    def _chunk(self, a: Side, b: Side, inside: tuple[int, int] | None) -> None:
+    def _chunk(self, a: Side, b: Side, around: Around) -> None:
         if not self.ready:
             b = self._align_dates(a, b)
         matched = match(a, b, len(self.instruments))
-        self.presence.add(matched, inside)
+        self.presence.add(matched)
         if not len(matched.day):
             return
         if not self.ready:
             self._learn(matched)
-        compare_rows(matched, self.fields, self.allowances, self.scales, self.comparison, inside)
+        compare_rows(matched, self.fields, self.allowances, self.scales, self.comparison, around)
 
     def _align_dates(self, a: Side, b: Side) -> Side:
         """Move the whole of b when nearly all instruments looked at are shifted the same way."""
@@ -154,20 +155,20 @@ class _Comparing:
             scale, count, total = scale_of(name, a, b)
             if scale != 1.0:
                 self._unit(name, scale, count, total, matched)
-            sides[name] = (precision(a), precision(b * self.scales.get(name, 1.0)))
+            times = self.scales.get(name, PLAIN)
+            sides[name] = (precision(a * times[0]), precision(b * times[1]))
             self.quanta[name] = (sides[name][0].quantum, sides[name][1].quantum)
         tolerances = {**DEFAULT_TOLERANCES, **self.request.tolerances}
         self.allowances = allowances(sides, tolerances)
 
     def _unit(self, name: str, scale: float, count: int, total: int, matched: Matched) -> None:
-        from quant.warehouse.audit.compare.causes import unit_cause
-
-        self.scales[name] = scale
+        self.scales[name] = (1.0, scale) if scale > 1 else (1 / scale, 1.0)
         power = round(float(np.log10(scale)))
         declared = self.a.claims.units and self.b.claims.units
         suspect = "b" if power > 0 else "a"
-        detail = f"{name} of {{b}} x 1e{power} gives {{a}} on {count} of {total} rows looked at"
-        self.notes.append(f"{name} of {self.b.name} x 1e{power}")
+        who, times = ("{b}", power) if power > 0 else ("{a}", -power)
+        detail = f"{name} of {who} x 1e{times} gives the other on {count} of {total} rows looked at"
+        self.notes.append(detail.replace("{a}", self.a.name).replace("{b}", self.b.name))
         self.found.append(Found(
             unit_cause(name, power, declared=declared), name, -1, int(matched.day.min()),
             int(matched.day.max()), len(matched.day), detail, suspect, "defect" if declared else "convention",
@@ -205,7 +206,7 @@ class _Comparing:
     def _whole_series(self, cells: Cells, dense: Ints) -> Cells:
         keys = self.instruments.keys.gather(dense)
         frame_a, frame_b = self.feed.series(keys)
-        a, b = self._side(frame_a), self._side(self._rescaled(frame_b))
+        a, b = self._side(self._rescaled(frame_a, 0)), self._side(self._rescaled(frame_b, 1))
         settings = Settings(self.fields, self.allowances, self.quanta, self.a.claims, self.b.claims)
         shifts = find_shift(a, b, dense)
         own = self._own_columns()
@@ -235,9 +236,9 @@ class _Comparing:
         ]
         return tuple(dict.fromkeys([*self.fields, *more]))
 
-    def _rescaled(self, frame: pl.DataFrame) -> pl.DataFrame:
+    def _rescaled(self, frame: pl.DataFrame, side: int) -> pl.DataFrame:
         return frame.with_columns(
-            pl.col(name).cast(pl.Float64) * scale
+            pl.col(name).cast(pl.Float64) * scale[side]
             for name, scale in self.scales.items()
             if name in frame.columns
         )

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import date, timedelta
+from typing import Final, Protocol
 
 import numpy as np
 import polars as pl
 
 from quant.warehouse.audit.compare.relation import Ints, Relation, days_of
 
-_LARGE = 4_000_000
+_LARGE: Final = 4_000_000
+AROUND: Final = timedelta(days=45)
+"""How far beyond a piece neighbouring bars are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows of both sides. Only days ``inside`` (inclusive, since 1970-01-01) count; None: all."""
+    """Rows of both sides; ``around_*`` are the rows of the days just before and after them."""
 
     a: pl.DataFrame
     b: pl.DataFrame
-    inside: tuple[int, int] | None = None
+    around_a: pl.DataFrame | None = None
+    around_b: pl.DataFrame | None = None
 
 
 class Feed(Protocol):
@@ -43,11 +47,10 @@ class MemoryFeed:
             return
         years = pl.concat([self._a["session"].dt.year(), self._b["session"].dt.year()]).unique().sort()
         for year in years.drop_nulls().to_list():
-            start, end = pl.date(year, 1, 1), pl.date(year, 12, 31)
-            near = pl.col("session").is_between(start.dt.offset_by("-45d"), end.dt.offset_by("45d"))
-            first = int(np.datetime64(f"{year}-01-01", "D").astype(int))
-            last = int(np.datetime64(f"{year}-12-31", "D").astype(int))
-            yield Chunk(self._a.filter(near), self._b.filter(near), (first, last))
+            first, last = date(year, 1, 1), date(year, 12, 31)
+            now = pl.col("session").is_between(first, last)
+            near = ~now & pl.col("session").is_between(first - AROUND, last + AROUND)
+            yield Chunk(*(side.filter(rows) for rows in (now, near) for side in (self._a, self._b)))
 
     def series(self, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
         wanted = pl.col(self._key).is_in(keys.implode())
@@ -62,7 +65,8 @@ class Moved:
 
     def chunks(self) -> Iterator[Chunk]:
         for chunk in self._feed.chunks():
-            yield Chunk(chunk.a, self._move(chunk.b), chunk.inside)
+            around = None if chunk.around_b is None else self._move(chunk.around_b)
+            yield Chunk(chunk.a, self._move(chunk.b), chunk.around_a, around)
 
     def series(self, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
         a, b = self._feed.series(keys)

@@ -105,10 +105,9 @@ class Instruments:
 
     def numbers(self, column: pl.Series) -> Ints:
         """The number of each key; every key must be known."""
-        if column.dtype == pl.Int64:
-            return np.searchsorted(self.keys.to_numpy(), column.to_numpy()).astype(np.int64)
-        found = self.keys.search_sorted(column)
-        return found.to_numpy().astype(np.int64)
+        numbered = pl.DataFrame({"key": self.keys, "number": np.arange(len(self.keys))})
+        found = column.alias("key").to_frame().join(numbered, on="key", how="left", maintain_order="left")
+        return found["number"].to_numpy().astype(np.int64, copy=False)
 
     def id(self, number: int) -> int | None:
         key = self.keys[number]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,11 @@ from quant.warehouse.audit.compare.relation import OHLC, Floats
 _MOST: Final = 0.9
 _FEWEST: Final = 5
 _NEVER: Final = ("factor",)
+
+
+Scales = Mapping[str, tuple[float, float]]
+"""By field: what a and b are multiplied by. One of the two is 1; the coarser unit is scaled up."""
+PLAIN: Final = (1.0, 1.0)
 
 
 def scale_of(name: str, a: Floats, b: Floats) -> tuple[float, int, int]:

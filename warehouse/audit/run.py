@@ -1,0 +1,258 @@
+"""Auditing the vendor tables of a lake: read year by year, compared pair by pair, findings kept."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import combinations
+from typing import Any, Final
+
+import polars as pl
+
+from quant.core.errors import UsageError
+from quant.core.market.calendar import calendar
+from quant.core.time import to_datetime, utc_now
+from quant.warehouse.audit.compare import (
+    AuditReport,
+    Chunk,
+    Claims,
+    Instruments,
+    Listing,
+    Relation,
+    Request,
+    Tolerance,
+    combined,
+    compare_feed,
+)
+from quant.warehouse.audit.compare.feed import AROUND
+from quant.warehouse.audit.compare.records import compare_records
+from quant.warehouse.audit.compare.relation import COMPARED, days_of
+from quant.warehouse.contracts.tables import TableContract, contract
+from quant.warehouse.lake import VENDOR, Lake, table_ref
+from quant.warehouse.sources.settings import TableSettings
+
+_FIRST: Final = date(1990, 1, 1)
+
+
+def audit_table(
+    lake: Lake,
+    table: TableSettings,
+    sources: Sequence[str],
+    start: date | None = None,
+    end: date | None = None,
+    *,
+    audit_id: str,
+    stamp: datetime | None = None,
+    keep: bool = True,
+) -> AuditReport:
+    """Compare what the sources of a table say between two dates, every two of them.
+
+    Findings are kept in ``audit_findings`` unless ``keep`` is off. Raises UsageError for fewer than two
+    sources that have stored rows.
+    """
+    there = [name for name in sources if lake.exists(table.dataset, layer=VENDOR, source=name)]
+    if len(there) < 2:
+        raise UsageError(
+            "audit.sources",
+            f"{table.name}: an audit compares two sources, {len(there)} of {len(sources)} have stored rows",
+            expected="two sources of the table with stored rows",
+            found=", ".join(there) or "none",
+            hint=f"name two sources in the table's from: and run quant data sync {table.name}",
+        )
+    when = stamp or to_datetime(utc_now())
+    reader = _Reader(lake, contract(table.dataset), start, end)
+    tolerances = {
+        n: Tolerance(float(m.abs or 0), float(m.rel or 0)) for n, m in table.audit.tolerance.items()
+    }
+    request = reader.request(table.name, tolerances, audit_id, when)
+    reports = [reader.compare(a, b, request) for a, b in combinations(there, 2)]
+    whole = combined(reports, offenders(reports, there))
+    if keep:
+        keep_findings(lake, whole)
+    return whole
+
+
+def keep_findings(lake: Lake, report: AuditReport) -> None:
+    """Store the findings of an audit, typed absences too."""
+    rows = pl.concat([report.findings, report.coverage])
+    if rows.height:
+        with lake.lock.hold("audit"):
+            lake.append(table_ref("audit_findings"), rows)
+
+
+def offenders(reports: Sequence[AuditReport], sources: Sequence[str]) -> list[dict[str, Any]]:
+    """Who disagrees how often: findings that speak against a source, and with three and more sources how
+    often it stands alone against all others.
+    """
+    against: Counter[str] = Counter()
+    cells: Counter[str] = Counter()
+    causes: dict[str, Counter[str]] = defaultdict(Counter)
+    pairs: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    for report in reports:
+        wrong = report.findings.filter(pl.col("kind").is_in(["defect", "unknown"]))
+        for row in wrong.iter_rows(named=True):
+            if row["suspect"]:
+                against[row["suspect"]] += 1
+                cells[row["suspect"]] += row["cells"]
+                causes[row["suspect"]][row["cause"]] += 1
+            pairs[row["code"], row["session"], row["field"]].update((row["a"], row["b"]))
+    alone = Counter(
+        name
+        for seen in pairs.values()
+        for name, count in seen.items()
+        if len(sources) > 2 and count == len(sources) - 1 and all(seen[o] == 1 for o in seen if o != name)
+    )
+    return [
+        {
+            "source": name,
+            "suspected": against[name],
+            "cells": cells[name],
+            "alone": alone[name],
+            "causes": dict(causes[name].most_common()),
+        }
+        for name in sorted(sources, key=lambda n: (-alone[n], -against[n], n))
+    ]
+
+
+class _Reader:
+    def __init__(self, lake: Lake, table: TableContract, start: date | None, end: date | None) -> None:
+        self.lake, self.table, self.start, self.end = lake, table, start, end
+        self.codes = _codes(lake)
+
+    def request(
+        self, name: str, tolerances: Mapping[str, Tolerance], audit_id: str, stamp: datetime
+    ) -> Request:
+        return Request(name, tolerances, self._listing(), self.codes, audit_id, stamp.astimezone(UTC))
+
+    def compare(self, a: str, b: str, request: Request) -> AuditReport:
+        if self.table.key in (("instrument_id", "session"),):
+            return self._series(a, b, request)
+        return self._records(a, b, request)
+
+    def _series(self, a: str, b: str, request: Request) -> AuditReport:
+        columns = ["instrument_id", "session", *(n for n in self.table.names if n in _fields(self.table))]
+        feed = LakeFeed(self.lake, self.table.name, a, b, columns, self.start, self.end)
+        claims = Claims("none", units=True)
+        empty = pl.DataFrame(schema={n: self.table.schema[n] for n in columns})
+        instruments = Instruments.of(feed.keys(), self.codes)
+        left, right = (Relation(n, empty, replace(claims, vendor=n.partition("@")[0])) for n in (a, b))
+        return compare_feed(feed, left, right, instruments, request)
+
+    def _records(self, a: str, b: str, request: Request) -> AuditReport:
+        frames = [
+            self.lake.read(self.table.name, layer=VENDOR, source=name, start=self.start, end=self.end)
+            for name in (a, b)
+        ]
+        claims = Claims("none", units=True)
+        left, right = (Relation(n, f, claims) for n, f in zip((a, b), frames, strict=True))
+        keys = [f["instrument_id"] for f in frames if "instrument_id" in f.columns]
+        known = Instruments.of(pl.concat(keys), self.codes) if keys else Instruments("", pl.Series([]), ())
+        return compare_records(left, right, self.table, known, request)
+
+    def _listing(self) -> Listing:
+        """Listing dates of the golden instruments; those of several sources agree by arbitration."""
+        days = calendar("XSHG")
+        start, end = max(days.first, _FIRST), days.last
+        sessions = days_of(pl.Series(days.sessions(start, end), dtype=pl.Date))
+        frame = self.lake.read("instruments", columns=["instrument_id", "code", "list_date", "delist_date"])
+        return Listing(frame if frame.height else None, tuple(sessions.tolist()))
+
+
+def _fields(table: TableContract) -> tuple[str, ...]:
+    """What is compared of a table of series: bars, factors, and the plain numbers of any other."""
+    plain = [c.name for c in table.columns if c.dtype.is_numeric() and c.name not in table.key]
+    return tuple(dict.fromkeys([*COMPARED, *plain]))
+
+
+def _codes(lake: Lake) -> dict[object, str]:
+    """The latest code of every id."""
+    known = lake.read("identities").sort("first_session", "code")
+    codes: dict[object, str] = dict(
+        zip(known["instrument_id"].to_list(), known["code"].to_list(), strict=True)
+    )
+    master = lake.read("instruments", columns=["instrument_id", "code"])
+    codes.update(zip(master["instrument_id"].to_list(), master["code"].to_list(), strict=True))
+    return codes
+
+
+class LakeFeed:
+    """Two vendor tables of a lake, a year at a time with the days around it."""
+
+    def __init__(
+        self,
+        lake: Lake,
+        table: str,
+        a: str,
+        b: str,
+        columns: Sequence[str],
+        start: date | None,
+        end: date | None,
+        versions: Mapping[str, int] | None = None,
+    ) -> None:
+        self._lake, self._table, self._names = lake, table, (a, b)
+        self._columns, self._versions = list(columns), dict(versions or {})
+        self._start, self._end = start, end
+
+    def keys(self) -> pl.Series:
+        """The instruments of both tables."""
+        return pl.concat([self._distinct(side, "instrument_id") for side in (0, 1)]).unique()
+
+    def chunks(self) -> Iterator[Chunk]:
+        """Every year is read once; the days around it come from the years beside it."""
+        years = self._years()
+        before: tuple[pl.DataFrame, pl.DataFrame] | None = None
+        now = self._year(years[0]) if years else None
+        for year in years:
+            after = self._year(year + 1) if year + 1 in years else None
+            if now is None:
+                now = self._year(year)
+            first, last = date(year, 1, 1) - AROUND, date(year, 12, 31) + AROUND
+            yield Chunk(*now, *(_around(side, before, after, first, last) for side in (0, 1)))
+            before, now = now, after
+
+    def series(self, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
+        wanted = pl.col("instrument_id").is_in(keys.implode())
+        a, b = (self._scan(side).filter(wanted).select(self._columns).collect() for side in (0, 1))
+        return a, b
+
+    def _year(self, year: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+        first = max(date(year, 1, 1), self._start or date(year, 1, 1))
+        last = min(date(year, 12, 31), self._end or date(year, 12, 31))
+        a, b = (self._scan(side, first, last).select(self._columns).collect().rechunk() for side in (0, 1))
+        return a, b
+
+    def _years(self) -> list[int]:
+        bounds = [
+            self._scan(side).select(
+                pl.col("session").min().alias("low"), pl.col("session").max().alias("high")
+            )
+            for side in (0, 1)
+        ]
+        days = [day for frame in pl.collect_all(bounds) for day in frame.row(0) if day is not None]
+        return list(range(min(days).year, max(days).year + 1)) if days else []
+
+    def _distinct(self, side: int, column: str) -> pl.Series:
+        return self._scan(side).select(pl.col(column).unique()).collect()[column]
+
+    def _scan(self, side: int, start: date | None = None, end: date | None = None) -> pl.LazyFrame:
+        name = self._names[side]
+        ref = table_ref(self._table, VENDOR, name.partition("@")[0])
+        return self._lake.scan(ref, self._versions.get(name), start or self._start, end or self._end)
+
+
+def _around(
+    side: int,
+    before: tuple[pl.DataFrame, pl.DataFrame] | None,
+    after: tuple[pl.DataFrame, pl.DataFrame] | None,
+    first: date,
+    last: date,
+) -> pl.DataFrame | None:
+    """The rows of one side from ``first`` to the year before, and from the year after to ``last``."""
+    parts = []
+    if before is not None:
+        parts.append(before[side].filter(pl.col("session") >= first))
+    if after is not None:
+        parts.append(after[side].filter(pl.col("session") <= last))
+    return pl.concat(parts) if parts else None
