@@ -11,10 +11,13 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from quant.core.errors import Location, StateConflict, UsageError
 from quant.core.versions import WORKSPACE_FORMAT
+
+if TYPE_CHECKING:
+    from quant.warehouse.store import Address
 
 FILE = "quant.toml"
 ENVIRONMENT_PREFIX = "QUANT__"
@@ -97,8 +100,18 @@ class Workspace:
         return self._path("paths.state") / self.profile
 
     @property
-    def lake(self) -> Path:
-        return self.state / "lake"
+    def lake(self) -> Path | Address:
+        """Where the lake lies: below the state unless ``paths.lake`` names a folder or a bucket, whose
+        ``storage`` settings say how it is reached.
+        """
+        given = self.get("paths.lake")
+        if not given:
+            return self.state / "lake"
+        if "://" in str(given):
+            from quant.warehouse.store import Address
+
+            return Address(str(given), self.section("storage"), self.state / "writer.lock")
+        return (self.root / str(given)).resolve()
 
     @property
     def runs(self) -> Path:

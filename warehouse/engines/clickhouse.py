@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from quant.core.errors import MissingComponent, QuantError
+from quant.core.errors import MissingComponent
 from quant.warehouse.contracts.tables import ColumnContract
 from quant.warehouse.engines.tables import (
     QueryResult,
     QueryTable,
+    explained,
+    explains,
     invalid,
     named_tables,
     one_statement,
     result,
-    unknown_table,
 )
 from quant.warehouse.object_store import ObjectFolder
 from quant.warehouse.store import LocalFolder
@@ -40,12 +41,6 @@ _TYPES = {
     pl.Boolean: "Bool",
     pl.Date: "Date32",
 }
-_LISTS = re.compile(r"\s*(describe|desc|show|exists|explain)\b", re.IGNORECASE)
-_CODE = re.compile(r"Code: (\d+)")
-_NOISE = re.compile(r"(Code: \d+\. )|(DB::Exception: )|(\(version [^)]*\))|(\. \([A-Z_]+\)\s*$)")
-_UNKNOWN_TABLE, _UNKNOWN_DATABASE, _SYNTAX = 60, 81, 62
-_PREFIX = "explain query tree "
-_PLACE = re.compile(r"position (\d+)")
 
 
 def query(sql: str, lake: Lake, versions: Mapping[str, int] | None = None) -> QueryResult:
@@ -66,6 +61,14 @@ def query(sql: str, lake: Lake, versions: Mapping[str, int] | None = None) -> Qu
             client.database = None
             for schema in schemas:
                 client.command(f"drop database if exists `{schema}`")
+
+
+def aggregate(select: str, table: QueryTable) -> Any:
+    """The rows of an own SELECT (no user's) in which ``{rows}`` stands for a table's pinned files."""
+    with _TURN:
+        client = _client()
+        client.database = None
+        return client.query_arrow(select.replace("{rows}", _rows(table)), use_strings=True)
 
 
 def _client() -> Any:
@@ -92,7 +95,9 @@ def _rows(table: QueryTable) -> str:
     ``deltaLakeLocal`` would read the log itself, but in an embedded engine it refuses every path outside the
     process's working directory; the file list of a version says the same.
     """
-    structure = _quoted(", ".join(f"`{column.name}` {_type(column)}" for column in table.contract.columns))
+    structure = _quoted(
+        ", ".join(f"`{column.name}` Nullable({column_type(column)})" for column in table.contract.columns)
+    )
     names = [file.path for file in table.files()]
     if not names:
         return f"null({structure})"
@@ -115,7 +120,8 @@ def _quoted(text: str) -> str:
     return f"'{escaped}'"
 
 
-def _type(column: ColumnContract) -> str:
+def column_type(column: ColumnContract) -> str:
+    """A column's type in ClickHouse, leaving aside whether it may be null."""
     match column.dtype:
         case pl.Decimal(precision=precision, scale=scale):
             inner = f"Decimal({precision}, {scale})"
@@ -123,34 +129,14 @@ def _type(column: ColumnContract) -> str:
             inner = "DateTime64(6, 'UTC')"
         case other:
             inner = _TYPES[type(other)]
-    return f"Nullable({inner})"
+    return inner
 
 
 def _answer(client: Any, statement: str, lake: Lake) -> Any:
     try:
-        if not _LISTS.match(statement):
+        if not explains(statement):
             # Anything but a SELECT has no query tree: it is refused before it can run.
-            client.raw_query(f"{_PREFIX}{statement}")
+            client.raw_query(f"explain query tree {statement}")
         return client.query_arrow(statement, use_strings=True)
     except Exception as error:
-        raise _explained(error, statement, lake) from error
-
-
-def _explained(error: Exception, statement: str, lake: Lake) -> QuantError:
-    text = str(error)
-    code = _CODE.search(text)
-    number = int(code[1]) if code else 0
-    if number in (_UNKNOWN_TABLE, _UNKNOWN_DATABASE):
-        name = re.search(r"identifier '([^']+)'|Table ([\w.`]+) does|Database ([\w`]+) does", text)
-        asked = next((part for part in (name.groups() if name else ()) if part), statement[:80])
-        return unknown_table(asked.replace(f"{DATABASE}.", "").replace("`", ""), lake)
-    place = _PLACE.search(text)
-    if number == _SYNTAX and place is not None:
-        at = max(int(place[1]) - 1 - (0 if _LISTS.match(statement) else len(_PREFIX)), 0)
-        near = statement[at : at + 40] or "the end"
-        return invalid(
-            f"the query cannot be read at character {at + 1}, near {near!r}",
-            found=statement[:80],
-            hint="only SELECT is possible: the lake is not changed through SQL",
-        )
-    return invalid(_NOISE.sub("", text), found=statement[:80])
+        raise explained(error, statement, lake, DATABASE) or invalid(str(error)) from error

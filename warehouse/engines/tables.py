@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from quant.core.errors import UsageError
+from quant.core.errors import QuantError, UsageError
 from quant.warehouse.contracts.tables import TableContract
 from quant.warehouse.lake import Lake, TableRef, delta
 from quant.warehouse.lake.log import DataFile
@@ -25,6 +25,8 @@ class QueryResult:
 
     table: pa.Table
     versions: dict[str, int]
+    behind: dict[str, int] = field(default_factory=dict)
+    """Newer versions that the lake has of tables that were read from a server's older copy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,12 @@ def named_tables(sql: str, lake: Lake, versions: Mapping[str, int] | None) -> li
     Raises UsageError for a pinned table that the lake does not have.
     """
     wanted = dict(versions or {})
-    words = set(re.findall(r"\w+", _SKIPPED.sub(" ", sql)))
+    plain = _SKIPPED.sub(" ", sql)
     found = []
     known = lake.refs()
     for ref in known:
         schema, label = ref.source or "", _label(ref)
-        if ref.table not in words or (schema and schema not in words):
+        if not all(_has_word(plain, word) for word in (ref.table, schema) if word):
             continue
         version = wanted.pop(label, None)
         latest = lake.version(ref.table, layer=ref.layer, source=ref.source)
@@ -113,6 +115,10 @@ def named_tables(sql: str, lake: Lake, versions: Mapping[str, int] | None) -> li
     if missing := set(wanted) - {_label(ref) for ref in known}:
         raise unknown_table(sorted(missing)[0], lake)
     return found
+
+
+def _has_word(text: str, word: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None
 
 
 def unknown_table(name: str, lake: Lake) -> UsageError:
@@ -140,3 +146,43 @@ def result(table: Any, tables: list[QueryTable]) -> QueryResult:
 
 def _label(ref: TableRef) -> str:
     return f"{ref.source}.{ref.table}" if ref.source else ref.table
+
+
+_CODE = re.compile(r"[Cc]ode: (\d+)")
+_NOISE = re.compile(
+    r"^Received ClickHouse exception.*?server response: |(Code: \d+\. )|(DB::Exception: )"
+    r"|(\(version [^)]*\))|( \(for url .*\))|(\. \([A-Z_]+\)\s*$)"
+)
+_UNKNOWN_TABLE, _UNKNOWN_DATABASE, _SYNTAX = 60, 81, 62
+_NOT_THE_QUERYS = frozenset({0, 159, 160, 202, 209, 210, 236, 241, 243, 252, 319, 425, 192, 193, 194, 516})
+_PREFIX = "explain query tree "
+_PLACE = re.compile(r"position (\d+)")
+_LISTS = re.compile(r"\s*(describe|desc|show|exists|explain)\b", re.IGNORECASE)
+
+
+def explains(statement: str) -> bool:
+    """Whether a statement lists or explains, and so has no query tree."""
+    return _LISTS.match(statement) is not None
+
+
+def explained(error: Exception, statement: str, lake: Lake, database: str) -> QuantError | None:
+    """What ClickHouse found wrong with a query; None for errors that are not the query's."""
+    text = str(error)
+    code = _CODE.search(text)
+    number = int(code[1]) if code else 0
+    if number in _NOT_THE_QUERYS:
+        return None
+    if number in (_UNKNOWN_TABLE, _UNKNOWN_DATABASE):
+        name = re.search(r"identifier '([^']+)'|Table ([\w.`]+) does|Database ([\w`]+) does", text)
+        asked = next((part for part in (name.groups() if name else ()) if part), statement[:80])
+        return unknown_table(asked.replace(f"{database}.", "").replace("`", ""), lake)
+    place = _PLACE.search(text)
+    if number == _SYNTAX and place is not None:
+        at = max(int(place[1]) - 1 - (0 if explains(statement) else len(_PREFIX)), 0)
+        near = statement[at : at + 40] or "the end"
+        return invalid(
+            f"the query cannot be read at character {at + 1}, near {near!r}",
+            found=statement[:80],
+            hint="only SELECT is possible: the lake is not changed through SQL",
+        )
+    return invalid(_NOISE.sub("", text), found=statement[:80])
