@@ -11,12 +11,14 @@ from typing import Any, Final
 
 from quant.core.errors import Location, RuleMissing
 from quant.core.market.tables import load_toml
-from quant.core.time import session_instant
+from quant.core.time import NS_PER_DAY, NS_PER_SECOND, epoch_days, session_instant
 
 __all__ = ["Calendar", "Instants", "calendar"]
 
 _FILES: Final = {"XSHG": "calendar_xshg", "XSHE": "calendar_xshg", "BJSE": "calendar_xshg"}
 _SATURDAY: Final = 5
+ALWAYS: Final = "24x7"
+"""The calendar of markets that never close: a session is a day of UTC, from midnight to midnight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +142,40 @@ class Calendar:
         )
 
 
+class _Always(Calendar):
+    """Every day is a session; its close is the midnight that ends it."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self.mic = ALWAYS
+        self._file = ""
+        self.first, self.last = date(2009, 1, 3), date(2099, 12, 31)
+        self._ordinals = list(range(self.first.toordinal(), self.last.toordinal() + 1))
+        self._days = [date.fromordinal(ordinal) for ordinal in self._ordinals]
+        self.fingerprint = _fingerprint(self._ordinals)
+
+    def instants(self, session: date) -> Instants:
+        self.index(session)
+        midnight = epoch_days(session) * NS_PER_DAY
+        return Instants(midnight, midnight, midnight + NS_PER_DAY - 60 * NS_PER_SECOND, midnight + NS_PER_DAY)
+
+
 @cache
 def calendar(mic: str) -> Calendar:
-    """The calendar of an exchange by MIC; Shenzhen and Beijing keep Shanghai's days.
+    """The calendar of an exchange by MIC; Shenzhen and Beijing keep Shanghai's days, ``24x7`` never closes.
 
     >>> calendar("XSHG").next(date(2026, 9, 30))
     datetime.date(2026, 10, 8)
 
     Raises RuleMissing ``calendar.unknown``.
     """
+    if mic == ALWAYS:
+        return _Always()
     file = _FILES.get(mic)
     if file is None:
         raise RuleMissing(
-            "calendar.unknown", f"no calendar for {mic!r}", expected=" or ".join(_FILES), found=mic
+            "calendar.unknown", f"no calendar for {mic!r}", expected=" or ".join((*_FILES, ALWAYS)), found=mic
         )
     return Calendar(mic, file)
 

@@ -47,8 +47,8 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     ),
     "adjustment_factors": (),
     "corporate_actions": (
-        *("record_session", "pay_session", "cash_per_share", "bonus_ratio", "conversion_ratio"),
-        *("rights_ratio", "rights_price"),
+        *("record_session", "pay_session", "cash_per_share", "bonus_ratio", "bonus_only_ratio"),
+        *("conversion_ratio", "rights_ratio", "rights_price"),
         "kind",
         "announced",
     ),
@@ -61,7 +61,7 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
     ),
     "ticks": (
         *("session", "date", "time", "cumulative_volume", "cumulative_amount"),
-        *( "seq", "volume", "amount", "open_interest", "bid", "ask", "bid_size", "ask_size"),
+        *("seq", "volume", "amount", "open_interest", "bid", "ask", "bid_size", "ask_size"),
         "side",
     ),
     "funding_rates": ("session", "date", "time"),

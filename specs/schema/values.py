@@ -29,7 +29,7 @@ _UNITS = {
     None: Decimal(1),
 }
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.]{0,19}")
+_CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,31}")
 _ENTRY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*")
 _SECRET = re.compile(
     r"(?:keyring:(?://)?[A-Za-z0-9_.-]+/[A-Za-z0-9_./-]+|env:(?://)?[A-Za-z_][A-Za-z0-9_]*"
@@ -269,6 +269,15 @@ Megabytes = Annotated[
     int, _count(0, 1_048_576), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 1_048_576})
 ]
 Attempts = Annotated[int, _count(1, 20), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20})]
+EndpointName = Annotated[
+    str,
+    _matching(
+        re.compile(r"[A-Za-z][A-Za-z0-9_.]{0,63}"),
+        "not the name of an endpoint",
+        "the vendor's own name, as daily or finance.STK_XR_XD",
+    ),
+    _schema(pattern="^[A-Za-z][A-Za-z0-9_.]*$"),
+]
 Threads = Annotated[int, _count(1, 32), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 32})]
 Port = Annotated[int, _count(1, 65_535), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
 Seconds = Annotated[

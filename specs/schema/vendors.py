@@ -13,6 +13,7 @@ from quant.specs.schema.model import Part
 from quant.specs.schema.values import (
     Attempts,
     Calls,
+    EndpointName,
     Flag,
     InstrumentCode,
     Name,
@@ -55,14 +56,21 @@ class VendorOptions(Part):
     """Whole address of the service, as `https://mirror.example/dataapi`."""
     exchange: Name | None = None
     """Which exchange is asked, for clients that know many, as `binance`."""
-    market: Name | None = None
-    """Which market of the exchange, as `spot` or `swap`."""
+    https_proxy: Text | None = None
+    """A proxy between us and the service, without credentials."""
+    by: Literal["auto", "code", "day"] | None = None
+    """Whether histories are asked code by code or day by day, for clients that know both; left out, whichever
+    is fewer calls."""
+    indices: list[InstrumentCode] | None = None
+    """The indices whose members are asked for."""
+    window_s: Seconds | None = None
+    """How many seconds of trades are asked for at once."""
 
 
 class VendorPart(Part):
     """A further endpoint whose columns are joined to those of the dataset's first."""
 
-    endpoint: Name
+    endpoint: EndpointName
     """The vendor's name for it."""
     fields: Annotated[dict[str, FileField], Field(min_length=1)]
     """Its columns, those it is joined on among them."""
@@ -80,7 +88,7 @@ class VendorPart(Part):
 class VendorDataset(Part):
     """The endpoint of one dataset and its columns."""
 
-    endpoint: Name
+    endpoint: EndpointName
     """The vendor's name for it."""
     fields: Annotated[dict[str, FileField], Field(min_length=1)]
     """The vendor's columns by their name; columns not named are ignored."""

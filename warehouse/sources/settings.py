@@ -199,7 +199,7 @@ _OWN_DATASETS: Final = {
     )
 }
 """What providers offer whose datasets are not declared; others offer whatever is asked for."""
-_MEANING: Final = ("exchange", "market")
+_MEANING: Final = ("exchange", "indices")
 """The options that decide what is said, not where it is asked."""
 _ALWAYS: Final = frozenset(
     {

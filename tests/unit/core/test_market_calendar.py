@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from quant.core.errors import RuleMissing
 from quant.core.market.calendar import calendar
 from quant.core.market.tables import load_sources, load_toml
-from quant.core.time import show_instant
+from quant.core.time import session_instant, show_instant
 
 XSHG = calendar("XSHG")
 DAYS = st.dates(XSHG.first, XSHG.last)
@@ -118,3 +118,13 @@ def test_shenzhen_and_beijing_keep_the_same_days_and_other_exchanges_are_unknown
     assert calendar("XSHE").fingerprint == calendar("BJSE").fingerprint == XSHG.fingerprint
     with pytest.raises(RuleMissing):
         calendar("XNYS")
+
+
+def test_a_market_that_never_closes_has_days_of_utc() -> None:
+    always = calendar("24x7")
+    days = always.sessions(date(2024, 2, 28), date(2024, 3, 1))
+    assert [day.isoformat() for day in days] == ["2024-02-28", "2024-02-29", "2024-03-01"]
+    first, second = (always.instants(day) for day in days[:2])
+    assert first.close == second.open == second.preopen
+    assert first.open == session_instant("XSHG", date(2024, 2, 28), "08:00")
+    assert first.open < first.decide < first.close

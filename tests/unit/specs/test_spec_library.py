@@ -17,6 +17,7 @@ from quant.specs.lint import lint
 from quant.specs.lint.documents import check_document
 from quant.specs.schema import models
 
+VENDORS = ("tushare", "joinquant", "baostock", "akshare", "binance", "okx", "bybit")
 HEAVY = ("dagster", "polars", "chdb", "pandas", "pyarrow", "duckdb", "numpy", "hydra", "omegaconf")
 
 
@@ -27,7 +28,7 @@ def test_every_document_of_the_library_is_sound(tmp_path: Path) -> None:
     assert len(registry.names("factor")) == 5
     assert registry.names("strategy") == ["double_ma", "mean_reversion", "momentum_topn"]
     assert {"default", "strict"} <= set(registry.names("risk"))
-    assert {"sim", "sim_b", "tushare_files", "baostock_files", "tushare"} <= set(registry.names("source"))
+    assert {"sim", "sim_b", "tushare_files", "baostock_files", *VENDORS} <= set(registry.names("source"))
 
 
 @pytest.mark.parametrize("strategy", ["double_ma", "mean_reversion", "momentum_topn"])
