@@ -109,7 +109,7 @@ def _specs(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _lake(workspace: Workspace) -> Iterator[Finding]:
-    from quant.pipelines.flows.sync import table_status
+    from quant.pipelines.flows.status import table_status
 
     tables = table_status(workspace)
     if not tables:

@@ -97,6 +97,7 @@ class BlastRadius:
 def blast_radius(desk: Workspace) -> BlastRadius:
     """What is stale in a workspace under its profile."""
     from quant.pipelines.flows import sync
+    from quant.pipelines.flows.preview import preview
     from quant.pipelines.sources import data_specs
     from quant.warehouse.lake import Lake
 
@@ -104,7 +105,7 @@ def blast_radius(desk: Workspace) -> BlastRadius:
     request = sync.SyncRequest()
     items = sync.plan_sync(desk, request, specs, lake=lake).items
     calls = {
-        (p.dataset, p.source, p.start, p.end): p.calls for p in sync.plan(desk, request).items
+        (p.dataset, p.source, p.start, p.end): p.calls for p in preview(desk, request).items
     }
     assets = tuple(_assets(items, lake, calls))
     changing = _changing(assets)

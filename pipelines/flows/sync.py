@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -43,31 +43,18 @@ class Quiet:
 
 @dataclass(frozen=True, slots=True)
 class SyncRequest:
-    """Which tables, and between which sessions; empty means all of the profile, from its start to today."""
+    """Which tables, and between which sessions; empty means all of the profile, from its start to today.
+
+    ``restate``: fetch again what is stored, of the ``only`` sources where they are named. ``max_calls``: stop
+    before the interval with which more calls would be made.
+    """
 
     tables: tuple[str, ...] = ()
     start: str | date | None = None
     end: str | date | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class PreviewItem:
-    source: str
-    dataset: str
-    start: str
-    end: str
-    sessions: int
-    calls: int
-
-
-@dataclass(frozen=True, slots=True)
-class SyncPreview:
-    """What a sync would do."""
-
-    items: tuple[PreviewItem, ...]
-
-    def as_dict(self) -> dict[str, Any]:
-        return {"items": [asdict(i) for i in self.items]}
+    restate: bool = False
+    only: tuple[str, ...] = ()
+    max_calls: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +69,7 @@ class TableOutcome:
     rows: int
     quarantined: int
     version: int
+    disagreements: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +101,14 @@ class TableFailure:
 
 @dataclass(frozen=True, slots=True)
 class SyncOutcome:
-    """Everything a sync did; ``ok`` is False when a table failed or a check of severity error did."""
+    """Everything a sync did; ``ok`` is False when a table failed or a check of severity error did. ``left``
+    intervals were not begun because of the limit on calls.
+    """
 
     tables: tuple[TableOutcome, ...]
     checks: tuple[CheckOutcome, ...] = field(default=())
     failures: tuple[TableFailure, ...] = field(default=())
+    left: int = 0
 
     @property
     def failed_checks(self) -> tuple[CheckOutcome, ...]:
@@ -145,22 +136,8 @@ class SyncOutcome:
             "tables": [asdict(t) for t in self.tables],
             "checks": [asdict(c) for c in self.checks],
             "failures": [f.as_dict() for f in self.failures],
+            "left": self.left,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class TableStatus:
-    table: str
-    layer: str
-    version: int
-    rows: int
-    start: str | None
-    end: str | None
-    content_hash: str
-    facts: dict[str, str]
-
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
 
 def plan_sync(
@@ -175,7 +152,16 @@ def plan_sync(
     wanted = [t for t in specs.pick(request.tables) if request.tables or specs.is_offered(t)]
     if request.tables and not lake.exists(MASTER):  # no row can be stored before its instrument has an id
         wanted = [t for t in specs.tables if t.name == MASTER and t not in wanted] + wanted
-    return plan_tables(wanted, specs.sources, lake, start, end)
+    for name in request.only:
+        if name not in {source for table in wanted for source in table.sources}:
+            raise UsageError(
+                "source.unknown",
+                f"{', '.join(request.tables) or 'no table'} is not filled from {name!r}",
+                expected=", ".join(sorted({source for table in wanted for source in table.sources})),
+                found=name,
+            )
+    only = request.only or None
+    return plan_tables(wanted, specs.sources, lake, start, end, restate=request.restate, only=only)
 
 
 def sync_range(request: SyncRequest, specs: DataSpecs) -> tuple[date, date]:
@@ -211,25 +197,6 @@ def last_known_session() -> date:
     return dates.previous(today)
 
 
-def plan(desk: Workspace, request: SyncRequest) -> SyncPreview:
-    """``--dry-run``."""
-    dates = calendar("XSHG")
-    items = plan_sync(desk, request, data_specs(desk)).items
-    return SyncPreview(
-        tuple(
-            PreviewItem(
-                i.label,
-                i.table.name,
-                i.start.isoformat(),
-                i.end.isoformat(),
-                len(dates.sessions(i.start, i.end)),
-                int(i.fetch),
-            )
-            for i in items
-        )
-    )
-
-
 def sync(desk: Workspace, request: SyncRequest, *, progress: Progress | None = None) -> SyncOutcome:
     """Bring tables up to date; materialises the Dagster assets of what was missing.
 
@@ -242,12 +209,17 @@ def sync(desk: Workspace, request: SyncRequest, *, progress: Progress | None = N
     specs, lake = data_specs(desk), Lake(desk.lake)
     with lake.lock.hold("quant data sync"):
         planned = plan_sync(desk, request, specs, lake=lake)
+        left = 0
+        if request.max_calls is not None:
+            from quant.pipelines.flows.preview import within_calls
+
+            planned, left = within_calls(planned, lake, request.max_calls)
         if not planned.items and not Unreported.of(desk).read():
-            return SyncOutcome(())
+            return SyncOutcome((), left=left)
         report("start dagster")
         from quant.pipelines.dagster import materialize_plan
 
-        outcome = materialize_plan(desk, specs, planned, lake=lake, progress=report)
+        outcome = replace(materialize_plan(desk, specs, planned, lake=lake, progress=report), left=left)
     _note(desk, outcome)
     return outcome
 
@@ -281,49 +253,7 @@ def outcome_of(reports: list[IngestReport]) -> tuple[TableOutcome, ...]:
                 total["rows"],
                 total["quarantined"],
                 parts[-1].version,
+                sum(sum(p.contested.values()) for p in parts),
             )
         )
     return tuple(lines)
-
-
-def table_status(desk: Workspace) -> list[TableStatus]:
-    """Golden tables of the lake."""
-    from quant.warehouse.catalog import DeltaCatalog
-    from quant.warehouse.lake import Lake
-
-    lake = Lake(desk.lake)
-    catalog = DeltaCatalog(lake)
-    states = [s for s in (catalog.table(name) for name in lake.tables()) if s is not None]
-    return [
-        TableStatus(
-            s.name,
-            "golden",
-            s.version,
-            lake.count(s.name, version=s.version),
-            _text(s.start),
-            _text(s.end),
-            s.content_hash,
-            dict(s.facts),
-        )
-        for s in states
-    ]
-
-
-def collect_garbage(desk: Workspace, *, dry_run: bool) -> list[str]:
-    """Compact and vacuum; versions that a run has pinned stay readable."""
-    from quant.pipelines.actor import current_actor
-    from quant.warehouse.lake import Lake
-    from quant.warehouse.lake.upkeep import compact, gc
-    from quant.warehouse.ledger import Ledger
-
-    lake = Lake(desk.lake)
-    if not dry_run:
-        compact(lake)
-    removed = [str(r) for r in gc(lake, dry_run=dry_run)]
-    if not dry_run:
-        Ledger(desk.ledger).audit("data.gc", "lake", current_actor(desk.root).as_dict(), removed=len(removed))
-    return removed
-
-
-def _text(value: date | None) -> str | None:
-    return value.isoformat() if value else None

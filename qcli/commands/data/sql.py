@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from quant.core.time import parse_instant
 from quant.qcli.commands.data.app import app
 from quant.qcli.options import JsonOption, ProfileOption, WorkspaceOption, open_workspace
 
@@ -16,25 +17,38 @@ def sql(
     engine: Annotated[
         str | None,
         typer.Option(
-            "--engine", help="clickhouse (embedded) or duckdb (default: engine.sql).", show_default=False
+            "--engine",
+            help="clickhouse (embedded), duckdb or server (default: engine.sql).",
+            show_default=False,
         ),
     ] = None,
     at: Annotated[
         list[str] | None,
         typer.Option("--at", help="Pin a table: bars_1d=12 (repeatable).", show_default=False),
     ] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(
+            "--as-of",
+            help="Rows as they were known at this instant, as 2026-01-05T00:00+08:00.",
+            show_default=False,
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, help="Rows shown on a terminal.")] = 200,
     workspace: WorkspaceOption = None,
     profile: ProfileOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Query the lake in place; every table is pinned to one version for the whole query."""
+    """Query the lake, in place or on a server; every table is of one version for the whole query."""
     from quant.pipelines.flows.query import run_query
     from quant.qcli.render.warehouse import print_frame
     from quant.qcli.screen import print_json
 
     desk = open_workspace(workspace, profile)
-    answer = run_query(desk, query, engine=engine or str(desk.get("engine.sql")), at=at or [])
+    moment = parse_instant(as_of) if as_of is not None else None
+    answer = run_query(
+        desk, query, engine=engine or str(desk.get("engine.sql")), at=at or [], as_of=moment
+    )
     if json_output:
         print_json(answer.as_dict())
     else:

@@ -10,15 +10,10 @@ from quant.qcli.options import JsonOption, ProfileOption, WorkspaceOption, open_
 def status(
     workspace: WorkspaceOption = None, profile: ProfileOption = None, json_output: JsonOption = False
 ) -> None:
-    """Tables of the lake: rows, coverage, versions, what is known to be absent."""
-    from quant.pipelines.flows.sync import table_status
-    from quant.qcli.screen import print_json, print_table
+    """What is stored: coverage against the calendar, what is late, quota spent, rows set aside."""
+    from quant.pipelines.flows.status import status as flow
+    from quant.qcli.render.warehouse import print_status
+    from quant.qcli.screen import print_json
 
-    rows = table_status(open_workspace(workspace, profile))
-    if json_output:
-        print_json({"tables": [r.as_dict() for r in rows]})
-        return
-    print_table(
-        ("table", "layer", "version", "rows", "from", "to", "content"),
-        [(r.table, r.layer, r.version, r.rows, r.start, r.end, r.content_hash[:12]) for r in rows],
-    )
+    found = flow(open_workspace(workspace, profile))
+    print_json(found.as_dict()) if json_output else print_status(found)

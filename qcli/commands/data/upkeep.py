@@ -17,8 +17,8 @@ def gc(
     profile: ProfileOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Compact the lake and remove versions that no run has pinned."""
-    from quant.pipelines.flows.sync import collect_garbage
+    """Compact the lake and remove versions that no run or snapshot has pinned."""
+    from quant.pipelines.flows.upkeep import collect_garbage
     from quant.qcli.screen import note, print_json
 
     removed = collect_garbage(open_workspace(workspace, profile), dry_run=dry_run)

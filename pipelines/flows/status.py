@@ -1,0 +1,248 @@
+"""``quant data status``: what is stored, how far it reaches, what is late, what was spent and set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from quant.core.errors import QuantError
+from quant.core.market.calendar import calendar
+from quant.pipelines.flows.sync import SyncRequest, sync_range
+from quant.pipelines.sources import DataSpecs, data_specs
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from quant.pipelines.workspace import Workspace
+    from quant.warehouse.coverage import Interval
+    from quant.warehouse.lake import Lake
+    from quant.warehouse.sources.settings import SourceSettings, TableSettings
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatus:
+    """One golden table as it is stored."""
+
+    table: str
+    layer: str
+    version: int
+    rows: int
+    start: str | None
+    end: str | None
+    content_hash: str
+    facts: dict[str, str]
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How far a table of a source, or the golden one, reaches in the profile's range.
+
+    ``missing`` sessions are not stored; ``behind`` counts the sessions after the last stored one that could
+    be known by now; both None for a table without intervals. ``aside``: rows set aside and undecided.
+    """
+
+    table: str
+    source: str
+    golden: bool
+    rows: int
+    first: str | None
+    last: str | None
+    sessions: int | None
+    missing: int | None
+    behind: int | None
+    synced_at: str | None
+    status: str | None
+    aside: int
+    schedule: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """Calls of a vendor's account; None where its secret cannot be read here."""
+
+    source: str
+    provider: str
+    minute: int | None
+    per_minute: int | None
+    day: int | None
+    per_day: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Everything that ``quant data status`` shows."""
+
+    tables: tuple[TableStatus, ...]
+    reach: tuple[Reach, ...]
+    quota: tuple[Spending, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "tables": [t.as_dict() for t in self.tables],
+            "reach": [asdict(r) for r in self.reach],
+            "quota": [asdict(q) for q in self.quota],
+        }
+
+
+def status(desk: Workspace) -> Status:
+    """What the lake holds against what the profile asks for."""
+    from quant.warehouse.lake import Lake
+
+    specs, lake = data_specs(desk), Lake(desk.lake)
+    return Status(
+        tuple(table_status(desk)),
+        tuple(_reaches(specs, lake)),
+        tuple(spending(desk, source) for source in specs.sources.values() if _metered(source)),
+    )
+
+
+def table_status(desk: Workspace) -> list[TableStatus]:
+    """Golden tables of the lake."""
+    from quant.warehouse.catalog import DeltaCatalog
+    from quant.warehouse.lake import Lake
+
+    lake = Lake(desk.lake)
+    catalog = DeltaCatalog(lake)
+    states = [s for s in (catalog.table(name) for name in lake.tables()) if s is not None]
+    return [
+        TableStatus(
+            s.name,
+            "golden",
+            s.version,
+            lake.count(s.name, version=s.version),
+            _text(s.start),
+            _text(s.end),
+            s.content_hash,
+            dict(s.facts),
+        )
+        for s in states
+    ]
+
+
+def spending(desk: Workspace, source: SourceSettings) -> Spending:
+    """What was asked of a vendor in the last minute and today."""
+    from quant.warehouse.sources.quota import Quota, account_key, quota_path
+    from quant.warehouse.sources.world import world_of
+
+    limits = source.limits
+    try:
+        account = account_key(source.provider, world_of(source).secret())
+        spent = Quota(quota_path(desk.get("paths.quota"))).spent(account, source.timezone)
+    except QuantError:
+        return Spending(source.name, source.provider, None, limits.per_minute, None, limits.per_day)
+    return Spending(source.name, source.provider, spent.minute, limits.per_minute, spent.day, limits.per_day)
+
+
+def _metered(source: SourceSettings) -> bool:
+    from quant.warehouse.sources.registry import provider
+
+    return provider(source).vendor
+
+
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """One table and what is known about all of its rows: its part of the sync log, oldest first, the dates
+    the profile asks for, undecided rows set aside by table and source, and its schedule.
+    """
+
+    lake: Lake
+    table: TableSettings
+    log: pl.DataFrame
+    wanted: Interval
+    aside: Mapping[tuple[str, str], int]
+    cron: str | None
+
+
+def _reaches(specs: DataSpecs, lake: Lake) -> Iterator[Reach]:
+    import polars as pl
+
+    from quant.warehouse.coverage import Interval
+    from quant.warehouse.quarantine import listed
+
+    log = lake.read("sync_log").sort("recorded_at")
+    open_ = listed(lake).filter(pl.col("decision").is_null()).group_by("table", "source").len()
+    aside = {(table, source): count for table, source, count in open_.iter_rows()}
+    wanted = Interval(*sync_range(SyncRequest(), specs))
+    for table in specs.tables:
+        if not specs.is_offered(table):
+            continue
+        schedules = [specs.table_specs[table.name].schedule]
+        schedules += [specs.source_specs[name].schedule for name in table.sources]
+        cron = next((each.cron for each in schedules if each is not None), None)
+        scope = _Scope(lake, table, log.filter(pl.col("table") == table.name), wanted, aside, cron)
+        for name in table.sources:
+            yield _source_reach(scope, specs.sources[name])
+        yield _golden_reach(scope)
+
+
+def _source_reach(scope: _Scope, source: SourceSettings) -> Reach:
+    import polars as pl
+
+    from quant.warehouse.coverage import logged
+    from quant.warehouse.planning import stamp_of
+
+    mine = scope.log.filter(pl.col("source") == source.name)
+    try:
+        stamp = stamp_of(source, scope.table.dataset)
+    except QuantError:  # a folder that is gone: what was stored from it still counts
+        stamp = mine["source_hash"][-1] if mine.height else ""
+    held = logged(mine.filter((pl.col("status") == "ok") & (pl.col("source_hash") == stamp)))
+    rows = scope.lake.count(scope.table.dataset, layer="vendor", source=source.name)
+    return _measured(scope, source.name, rows, held, mine, golden=False)
+
+
+def _golden_reach(scope: _Scope) -> Reach:
+    import polars as pl
+
+    from quant.warehouse.coverage import standing
+
+    made = pl.col("golden") & (pl.col("source") == scope.table.label)
+    held = standing(scope.log.filter(pl.col("status") == "ok"), made, pl.col("golden"))
+    rows = scope.lake.count(scope.table.name)
+    return _measured(scope, scope.table.label, rows, held, scope.log.filter(made), golden=True)
+
+
+def _measured(
+    scope: _Scope, source: str, rows: int, held: list[Interval], log: pl.DataFrame, *, golden: bool
+) -> Reach:
+    from quant.warehouse.contracts.tables import contract
+    from quant.warehouse.coverage import missing, overlap
+
+    dates, wanted = calendar("XSHG"), scope.wanted
+    inside = overlap(held, wanted)
+    timed = contract(scope.table.dataset).time is not None
+    lacking = sum(len(dates.sessions(gap.start, gap.end)) for gap in missing(wanted, held, dates))
+    newest = log.row(-1, named=True) if log.height else None
+    return Reach(
+        table=scope.table.name,
+        source=source,
+        golden=golden,
+        rows=rows,
+        first=_text(min((each.start for each in inside), default=None)),
+        last=_text(max((each.end for each in inside), default=None)),
+        sessions=len(dates.sessions(wanted.start, wanted.end)) - lacking if timed else None,
+        missing=lacking if timed else None,
+        behind=_behind(held, wanted) if timed else None,
+        synced_at=newest["recorded_at"].isoformat() if newest else None,
+        status=newest["status"] if newest else None,
+        aside=scope.aside.get((scope.table.name, source), 0) if not golden or scope.table.agreed else 0,
+        schedule=scope.cron,
+    )
+
+
+def _behind(held: list[Interval], wanted: Interval) -> int | None:
+    """The sessions after the last stored one that could be known by now."""
+    if not held:
+        return None
+    last = max(each.end for each in held)
+    later = calendar("XSHG").sessions(last, wanted.end) if last < wanted.end else ()
+    return len([day for day in later if day > last])
+
+
+def _text(value: date | None) -> str | None:
+    return value.isoformat() if value else None
