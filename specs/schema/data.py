@@ -69,8 +69,8 @@ class SourceSpec(Spec):
     kind: Literal["source"]
     license: Annotated[Text, Field(min_length=1)]
     """Under which terms the data may be used, as `personal-research` or `synthetic`."""
-    timezone: Literal["Asia/Shanghai"] = "Asia/Shanghai"
-    """The time zone of dates and times in the data."""
+    timezone: Literal["Asia/Shanghai", "UTC", "Asia/Hong_Kong", "America/New_York"] = "Asia/Shanghai"
+    """The time zone of times in the data that do not say theirs."""
     calendar: Literal["XSHG"] = "XSHG"
     """The trading calendar of the market."""
     known_at: KnownAt = "close + 2h"

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from quant.core.ids import CodeStyle
 from quant.specs.schema.data import Dataset, KnownAt, SourceSpec, Unit
 from quant.specs.schema.model import Part
 from quant.specs.schema.values import (
@@ -33,8 +34,8 @@ class FileField(Part):
     """The form of a date, as `%Y%m%d`; ISO dates need none."""
     values: dict[str, Text] | None = None
     """The vendor's words and ours."""
-    style: Literal["tushare", "joinquant", "qlib", "baostock", "vnpy", "bare"] | None = None
-    """The style of instrument codes."""
+    style: CodeStyle | None = None
+    """The style of instrument codes, where it says what is read otherwise elsewhere."""
     sentinels: list[Text] = Field(default_factory=list)
     """Texts that mean unknown."""
     extract: Pattern | None = None

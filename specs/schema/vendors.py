@@ -159,5 +159,5 @@ class CcxtSource(VendorSource):
     provider: Literal["ccxt"]
     calendar: Literal["XSHG", "24x7"] = "24x7"  # type: ignore[assignment]
     """The trading calendar of the market; crypto never closes."""
-    timezone: Literal["Asia/Shanghai", "UTC"] = "UTC"  # type: ignore[assignment]
+    timezone: Literal["Asia/Shanghai", "UTC"] = "UTC"
     """The time zone of dates and times in the data."""
