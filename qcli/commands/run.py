@@ -86,3 +86,28 @@ def replay(
     print_json(verdict.as_dict()) if json_output else print_replay(verdict)
     if not verdict.same:
         raise typer.Exit(3)
+
+
+@app.command("recall")
+def recall(
+    run: Annotated[
+        str | None,
+        typer.Argument(
+            help="Run id, a unique beginning of it, or 'last' (default: every run and session).",
+            show_default=False,
+        ),
+    ] = None,
+    workspace: WorkspaceOption = None,
+    profile: ProfileOption = None,
+    json_output: JsonOption = False,
+) -> None:
+    """Past decisions that would be others with the data as they are now: rebalances, orders, fills."""
+    from quant.pipelines.flows.restate import affected_decisions, summary
+    from quant.qcli.render.recall import print_recalls
+    from quant.qcli.screen import print_json
+
+    found = affected_decisions(open_workspace(workspace, profile), run=run)
+    if json_output:
+        print_json({"runs": [r.as_dict() for r in found], "summary": summary(found)})
+    else:
+        print_recalls(found)

@@ -7,8 +7,16 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
 
+import polars as pl
+
 from quant.core.errors import UsageError
-from quant.warehouse.engines.tables import QueryResult, QueryTable, named_tables, one_statement
+from quant.warehouse.engines.tables import (
+    QueryResult,
+    QueryTable,
+    named_tables,
+    one_statement,
+    unknown_table,
+)
 from quant.warehouse.lake import Lake
 from quant.warehouse.lake.history import years_of
 
@@ -34,21 +42,35 @@ def query_as_of(
         then = Lake(Path(folder) / "lake")
         for table in tables:
             _copy(lake, then, table, as_of)
-        answer = query(sql, then, None, engine=engine)
+        try:
+            answer = query(sql, then, None, engine=engine)
+        except UsageError as error:
+            if error.fault.code == "sql.table":
+                raise unknown_table(error.fault.found or "", lake) from error
+            raise
     return QueryResult(answer.table, {table.label: table.version for table in tables})
 
 
 def _copy(lake: Lake, then: Lake, table: QueryTable, as_of: datetime) -> None:
     """A table's rows as of the instant, a year at a time."""
     ref, contract = table.ref, table.contract
-    place = {"layer": ref.layer, "source": ref.source}
+
+    def rows(start: date | None, end: date | None) -> pl.DataFrame:
+        return lake.read(
+            ref.table,
+            layer=ref.layer,
+            source=ref.source,
+            version=table.version,
+            start=start,
+            end=end,
+            as_of=as_of,
+        )
+
     if contract.time is None or contract.system:
-        rows = lake.read(ref.table, version=table.version, as_of=as_of, **place)
-        then.append(ref, rows)
+        then.append(ref, rows(None, None))
         return
-    then.append(ref, lake.read(ref.table, version=table.version, end=date(1, 1, 1), **place))
+    then.append(ref, pl.DataFrame(schema=contract.schema))
     for year in years_of(lake, ref, table.version):
-        start, end = date(year, 1, 1), date(year, 12, 31)
-        rows = lake.read(ref.table, version=table.version, start=start, end=end, as_of=as_of, **place)
-        if rows.height:
-            then.append(ref, rows)
+        known = rows(date(year, 1, 1), date(year, 12, 31))
+        if known.height:
+            then.append(ref, known)

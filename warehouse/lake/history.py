@@ -248,14 +248,15 @@ def hash_as_of(lake: Lake, ref: TableRef, version: int, moment: datetime) -> str
         rows = read_as_of(lake, ref, version, None, None, moment)
         return table_hash(table, {"": partition_hash(table, rows)} if rows.height else {})
     parts = {}
-    for year in _years(lake, ref, version):
+    for year in years_of(lake, ref, version):
         rows = read_as_of(lake, ref, version, date(year, 1, 1), date(year, 12, 31), moment)
         if rows.height:
             parts[str(year)] = partition_hash(table, rows)
     return table_hash(table, parts)
 
 
-def _years(lake: Lake, ref: TableRef, version: int) -> list[int]:
+def years_of(lake: Lake, ref: TableRef, version: int) -> list[int]:
+    """The years of which a table holds rows at a version, or held some before."""
     found: set[int] = set()
     for each, at in ((ref, version), (history_ref(ref), None)):
         opened = delta.open_table(lake.path(each), at)
