@@ -131,7 +131,7 @@ class TushareServer:
             if name in at and not (name in ends and "trade_date" in at):
                 allowed = set(value.split(","))
                 rows = [row for row in rows if str(row[at[name]]) in allowed]
-        day = at.get("trade_date", at.get("ann_date"))
+        day = at.get("trade_date", at.get("cal_date", at.get("ann_date")))
         if day is not None and endpoint != "namechange":
             low, high = params.get("start_date", ""), params.get("end_date", "99999999")
             rows = [row for row in rows if low <= str(row[day]) <= high]

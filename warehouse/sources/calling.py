@@ -125,6 +125,15 @@ class CallingSource:
             self._adapter.close()
         shapes.close()
 
+    def calls(self, dataset: str, start: date, end: date) -> Iterator[Call]:
+        """The questions of an interval; none is put."""
+        return self._adapter.calls(dataset, start, end)
+
+    def probe(self, dataset: str, call: Call, end: date) -> tuple[Payload, pl.DataFrame]:
+        """One question on its own, under the same limits and doubts; its answer is stored, not remembered."""
+        page = self._patiently(_Question(call, dataset, end))
+        return page.payload, self._adapter.parse(page.payload)
+
     def parse(self, payload: Payload) -> pl.DataFrame:
         """The vendor's columns. Raises CheckFailed ``payload.unreadable``."""
         try:

@@ -48,6 +48,7 @@ ENDPOINTS: Final[Mapping[str, _Endpoint]] = {
     "stk_limit": _Endpoint("session", rows=True),
     "daily_basic": _Endpoint("session", rows=True),
     "suspend_d": _Endpoint("span"),
+    "trade_cal": _Endpoint("span"),
     "dividend": _Endpoint("ex_date"),
     "index_weight": _Endpoint("index"),
     **dict.fromkeys(("income", "balancesheet", "cashflow", "fina_indicator"), _Endpoint("report")),
