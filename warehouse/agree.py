@@ -158,14 +158,14 @@ def _votes(
 def _released(
     item: Agreement, lake: Lake, table: TableContract, agreed: Agreed
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The golden rows, with those nobody could agree on that someone released; and those still set aside."""
+    """The golden rows, with those nobody could agree on that someone released; and all of the latter."""
     aside = _as_rejected(lake, table, agreed)
     if not aside.height:
         return agreed.rows, aside
     decided = quarantine.decisions(lake, table.name, item.label)
     passes = quarantine.with_ids(aside, table.name, item.label)[quarantine.ID].is_in(list(decided.released))
     released = agreed.set_aside.filter(passes).select(table.names)
-    return pl.concat([agreed.rows, released]), aside.filter(~passes)
+    return pl.concat([agreed.rows, released]), aside
 
 
 def _as_rejected(lake: Lake, table: TableContract, agreed: Agreed) -> pl.DataFrame:

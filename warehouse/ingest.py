@@ -52,19 +52,19 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The rows of an item, and what was set aside of them; ``decided`` rows set aside no longer count."""
+    """The rows of an item, and how many were set aside of them; ``dropped`` ones no longer count."""
 
     rows: pl.DataFrame
     calls: int
     quarantined: int
     unreadable: int
     facts: Mapping[str, str]
-    decided: int = 0
+    dropped: int = 0
 
     @property
     def share(self) -> float:
         """The larger share of broken rows or of payloads that could not be read at all."""
-        broken = self.quarantined - self.decided
+        broken = self.quarantined - self.dropped
         total = self.rows.height + broken
         rows = broken / total if total else 0.0
         return max(rows, self.unreadable / self.calls if self.calls else 0.0)
@@ -112,17 +112,21 @@ def fetch(item: SyncItem, lake: Lake, stamp: datetime) -> Stored:
     within = quarantine.Within(item.start, item.end, whole=contract(dataset).time is None)
     quarantine.set_aside(lake, item.table.name, item.source.name, within, found.broken, stamp)
     facts = {**found.facts, **read.facts, **item.source.facts}
-    return Stored(found.rows, read.calls, found.broken.height, read.unreadable.height, facts, found.decided)
+    return Stored(found.rows, read.calls, found.aside, read.unreadable.height, facts, found.dropped)
 
 
 @dataclass(frozen=True, slots=True)
 class SortedOut:
-    """Canonical ``rows`` and ``broken`` ones as the vendor gave them; ``released`` are among the rows."""
+    """Canonical ``rows``, and ``broken`` ones as the vendor gave them: all that break the contract, those
+    that were ``released`` and stand among the rows too. ``aside`` counts the others, ``dropped`` those of
+    them that were dropped.
+    """
 
     rows: pl.DataFrame
     broken: pl.DataFrame
     released: pl.DataFrame
-    decided: int
+    aside: int
+    dropped: int
     facts: Mapping[str, str]
 
 
@@ -141,13 +145,17 @@ def sorted_out(item: SyncItem, read: Read, context: Context, decided: quarantine
     shown = quarantine.with_ids(shown, item.table.name, item.source.name)
     passes = shown[quarantine.ID].is_in(list(decided.released))
     released = _fresh_keys(target, verdict.bad.filter(passes).select(verdict.good.columns), verdict.good)
-    broken = pl.concat([
-        quarantine.with_ids(pl.concat([read.unreadable, rejected]), item.table.name, item.source.name),
-        shown.filter(~passes),
-    ])  # fmt: skip
-    known = broken[quarantine.ID].is_in(list(decided.all))
+    unread = quarantine.with_ids(pl.concat([read.unreadable, rejected]), item.table.name, item.source.name)
+    broken = pl.concat([unread, shown])
     good = pl.concat([verdict.good, released]).drop(ROW)
-    return SortedOut(good, broken.drop(quarantine.ID), released.drop(ROW), int(known.sum()), normalized.facts)
+    return SortedOut(
+        good,
+        broken.drop(quarantine.ID),
+        released.drop(ROW),
+        broken.height - int(passes.sum()),
+        int(broken[quarantine.ID].is_in(list(decided.dropped)).sum()),
+        normalized.facts,
+    )
 
 
 def _fresh_keys(target: TableContract, rows: pl.DataFrame, stored: pl.DataFrame) -> pl.DataFrame:
@@ -202,7 +210,7 @@ def write(
 
 
 def _beyond_tolerance(item: SyncItem, stored: Stored) -> CheckFailed:
-    broken = stored.quarantined - stored.decided
+    broken = stored.quarantined - stored.dropped
     return CheckFailed(
         "quarantine.share",
         f"{item.table.name} from {item.source.name}: {broken} of "

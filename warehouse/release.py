@@ -59,10 +59,23 @@ def release_from_source(
     found = _read_again(lake, item, rows, by)
     wanted = set(rows[quarantine.ID].to_list())
     if found.height:
-        _add(lake, item, found, by)
+        _change(lake, item, found, add=True)
         if not table.agreed and table.prefer == source.name:
-            _add(lake, item, found, by, golden=True)
+            _change(lake, item, found, add=True, golden=True)
     return Released(found.height, len(wanted) - found.height)
+
+
+def withdraw_from_source(
+    lake: Lake, table: TableSettings, source: SourceSettings, rows: pl.DataFrame, by: Ingest
+) -> None:
+    """Take released rows out of one source's table again, and of the golden one where it took them."""
+    days = _days(rows)
+    item = SyncItem(table, source, stamp_of(source, table.dataset), days[0], days[-1], True, False)
+    found = _read_again(lake, item, rows, by)
+    if found.height:
+        _change(lake, item, found, add=False)
+        if not table.agreed and table.prefer == source.name:
+            _change(lake, item, found, add=False, golden=True)
 
 
 def release_agreed(
@@ -89,9 +102,8 @@ def _read_again(lake: Lake, item: SyncItem, rows: pl.DataFrame, by: Ingest) -> p
     return sorted_out(item, read, context, only).released
 
 
-def _add(lake: Lake, item: SyncItem, rows: pl.DataFrame, by: Ingest, *, golden: bool = False) -> None:
-    """Add rows to what is stored of their days; rows whose key is there already are left out."""
-    del by
+def _change(lake: Lake, item: SyncItem, rows: pl.DataFrame, *, add: bool, golden: bool = False) -> None:
+    """Add rows to what is stored of their days, where their key is not there yet, or take them out."""
     table = contract(item.table.dataset)
     ref = TableRef(table.name, GOLDEN) if golden else table_ref(table.name, VENDOR, item.source.name)
     note = {"quant": "release", "source": item.source.name}
@@ -106,8 +118,13 @@ def _add(lake: Lake, item: SyncItem, rows: pl.DataFrame, by: Ingest, *, golden: 
             start=day if timed else None,
             end=day if timed else None,
         )
-        fresh = mine.join(there, on=list(table.key), how="anti", nulls_equal=True)
-        write(lake, ref, pl.concat([there, fresh.select(there.columns)]), day, day, note)
+        key = list(table.key)
+        if add:
+            fresh = mine.join(there, on=key, how="anti", nulls_equal=True)
+            after = pl.concat([there, fresh.select(there.columns)])
+        else:
+            after = there.join(mine, on=key, how="anti", nulls_equal=True)
+        write(lake, ref, after, day, day, note)
 
 
 def _days(rows: pl.DataFrame) -> list[date]:

@@ -97,14 +97,22 @@ def show_row(desk: Workspace, row_id: str) -> dict[str, Any]:
 
 
 def drop_rows(desk: Workspace, ids: Sequence[str], reason: str) -> Decided:
-    """Hide rows for good: they are no longer listed, and do not count against their source's tolerance."""
+    """Hide rows for good: they are no longer listed, and do not count against their source's tolerance. Rows
+    that were released are taken out of their table again.
+    """
     from quant.warehouse.lake import Lake
-    from quant.warehouse.quarantine import DROP, ID, decide, find, listed
+    from quant.warehouse.quarantine import DROP, ID, RELEASE, decide, find, listed
+    from quant.warehouse.sync_log import Ingest
 
-    lake = Lake(desk.lake)
+    lake, actor = Lake(desk.lake), _actor(desk)
     with lake.lock.hold("quant data quarantine drop"):
         rows = find(listed(lake), ids)
-        fresh = decide(lake, rows, DROP, reason=reason, actor=_actor(desk), stamp=to_datetime(utc_now()))
+        stamp = to_datetime(utc_now())
+        fresh = decide(lake, rows, DROP, reason=reason, actor=actor, stamp=stamp)
+        stored = rows.filter(rows["decision"] == RELEASE)
+        if stored.height:
+            by = Ingest(f"drop {stamp:%Y%m%dT%H%M%S}", actor, stamp)
+            _apply(lake, data_specs(desk), stored, by, release=False)
     _note(desk, DROP, rows[ID].to_list(), reason)
     return Decided(DROP, tuple(rows[ID].to_list()), fresh)
 
@@ -136,24 +144,28 @@ def release_rows(desk: Workspace, ids: Sequence[str], reason: str) -> Decided:
         stamp = to_datetime(utc_now())
         fresh = decide(lake, rows, RELEASE, reason=reason, actor=actor, stamp=stamp)
         by = Ingest(f"release {stamp:%Y%m%dT%H%M%S}", actor, stamp)
-        stored, waiting = _store(lake, specs, rows, by)
+        stored, waiting = _apply(lake, specs, rows, by, release=True)
     _note(desk, RELEASE, rows[ID].to_list(), reason)
     return Decided(RELEASE, tuple(rows[ID].to_list()), fresh, stored, waiting)
 
 
-def _store(lake: Lake, specs: DataSpecs, rows: pl.DataFrame, by: Ingest) -> tuple[int, int]:
+def _apply(lake: Lake, specs: DataSpecs, rows: pl.DataFrame, by: Ingest, *, release: bool) -> tuple[int, int]:
+    """Put rows into their tables or take them out; how many went in, how many must wait for a fetch."""
     import polars as pl
 
-    from quant.warehouse.release import release_agreed, release_from_source
+    from quant.warehouse.release import release_agreed, release_from_source, withdraw_from_source
 
     tables = {table.name: table for table in specs.tables}
     stored = waiting = 0
     for (name, source), part in rows.group_by("table", "source", maintain_order=True):
-        if str(source) in specs.sources:
-            done = release_from_source(lake, tables[str(name)], specs.sources[str(source)], part, by)
+        table, settings = tables[str(name)], specs.sources.get(str(source))
+        if settings is None:
+            stored += part.height
+        elif release:
+            done = release_from_source(lake, table, settings, part, by)
             stored, waiting = stored + done.stored, waiting + done.waiting
         else:
-            stored += part.height
+            withdraw_from_source(lake, table, settings, part, by)
     for (name,), part in rows.group_by("table", maintain_order=True):
         table = tables[str(name)]
         if table.agreed:

@@ -409,5 +409,5 @@ def _same(table: TableContract, before: pl.DataFrame, rows: pl.DataFrame) -> boo
     """Whether two sets of rows say the same: provenance other than the source does not count."""
     if before.height != rows.height:
         return False
-    said = [*table.content, *(["source"] if "source" in table.names else [])]
+    said = [*dict.fromkeys([*table.content, *(["source"] if "source" in table.names else [])])]
     return before.select(said).sort(table.key).equals(rows.select(said).sort(table.key))
