@@ -227,6 +227,44 @@ def test_wrong_passwords_and_silent_servers_are_told_apart(
     assert "secret@" not in (caught.value.fault.found or "")
 
 
+@pytest.mark.parametrize("step", ["create table", "attach partition", "insert_arrow", "insert", "exchange"])
+def test_a_server_without_room_keeps_the_version_it_has(
+    lake: Lake, settings: ServerSettings, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    from clickhouse_connect.driver.client import Client
+    from clickhouse_connect.driver.exceptions import DatabaseError
+    from clickhouse_connect.driver.httpclient import HttpClient
+
+    brought(lake, settings)
+    before = loaded_version(settings)
+    newest = write(lake, [date(2024, 3, 5)], "10.75")
+    full = DatabaseError(
+        "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)"
+    )
+    plain = {name: getattr(HttpClient, name) for name in ("command", "insert_arrow", "insert")}
+
+    def command(self: Client, cmd: str, *args: Any, **kwargs: Any) -> Any:
+        if step in cmd:
+            raise full
+        return plain["command"](self, cmd, *args, **kwargs)
+
+    def refuse(*args: Any, **kwargs: Any) -> None:
+        raise full
+
+    with monkeypatch.context() as patch:
+        patch.setattr(HttpClient, "command", command)
+        if step.startswith("insert"):
+            patch.setattr(HttpClient, step, refuse)
+        with pytest.raises(TransientError) as caught:
+            brought(lake, settings)
+    assert (caught.value.fault.code, caught.value.exit_code) == ("server.busy", 4)
+    assert loaded_version(settings) == before
+    assert equal(lake, settings)
+    assert brought(lake, settings) == [(True, 1, 1)]
+    assert loaded_version(settings) == newest
+    assert equal(lake, settings)
+
+
 LOAD = """
 import sys
 from pathlib import Path
