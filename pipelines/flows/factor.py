@@ -77,11 +77,13 @@ def workspace_factors(desk: Workspace) -> list[WorkspaceFactor]:
 
 def _tables(program: Program, *, adjusted: bool) -> tuple[str, ...]:
     """The golden tables that hold what a program loads, in the order in which they are filled."""
+    from quant.specs.compile import reported_tables
     from quant.warehouse.contracts.tables import datasets
 
     named = {column.lstrip("$") for column in program.columns}
     found = {"instruments", "bars_1d"} | ({"adjustment_factors"} if adjusted else set())
-    found |= {t.name for t in datasets() if t.group in ("bars", "fundamentals") and named & set(t.names)}
+    found |= {t.name for t in datasets() if t.group == "bars" and named & set(t.names)}
+    found |= set(reported_tables(named))
     return tuple(t.name for t in datasets() if t.name in found)
 
 
