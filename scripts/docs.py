@@ -225,6 +225,14 @@ def _anchor(key: str) -> str:
     return f'<a id="{key.lower()}"></a>{key}'
 
 
+def vendor_endpoints() -> str:
+    """What each vendor of the library is asked for."""
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    from vendor_page import vendor_page
+
+    return vendor_page()
+
+
 # --- writing ----------------------------------------------------------------------------------------------
 
 
@@ -244,6 +252,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "order-states.md": order_states,
     "cli.md": cli,
     "rules.md": rules,
+    "vendor-endpoints.md": vendor_endpoints,
 }
 
 
