@@ -265,6 +265,7 @@ def _first_of_each(work: pl.DataFrame, dataset: DatasetSettings, *key: str) -> p
 
 def _with_instants(work: pl.DataFrame, column: str, context: Context) -> pl.DataFrame:
     """Columns preopen_at, open_at and close_at of the session in ``column``, null off sessions."""
+    work = _with_columns(work, {column: pl.Date()})  # an empty answer has no columns
     days = [day for day in work[column].unique().sort().to_list() if day is not None] if work.height else []
     instants = session_instants(context.calendar, days)
     named = instants.rename({"session": column, **{n: f"{n}_at" for n in ("preopen", "open", "close")}})
