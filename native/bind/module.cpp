@@ -10,4 +10,5 @@ NB_MODULE(_native, m) {
   quant::bind_factor(m);
   quant::bind_metrics(m);
   quant::bind_panel(m);
+  quant::bind_bars(m);
 }

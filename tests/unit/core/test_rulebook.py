@@ -16,7 +16,7 @@ from quant.core.market.calendar import calendar
 from quant.core.market.instrument import Asset, Board, Status, asset_of, board_of_flags, mic_of
 from quant.core.market.order_tables import order_tables
 from quant.core.market.rules import LotRule, Rulebook, limit_price, rulebook
-from quant.core.market.tables import NO_RULE, load_sources
+from quant.core.market.tables import NO_RULE, DatedTable, load_sources
 from quant.core.money import PRICE_SCALE, RATE_SCALE, scaled
 
 BOOK = rulebook()
@@ -56,8 +56,12 @@ def test_every_session_since_2005_has_every_rule_of_a_stock(board):
             assert all(row.covers(on) for row in rows)
 
 
+HOURS = {"sessions": ("exchange", "product"), "no_night": ()}
+
+
 def test_every_source_is_cited():
-    cited = {key for table in BOOK.tables for row in table.each() for key in row.source}
+    hours = [DatedTable.load("sessions", name, key) for name, key in HOURS.items()]
+    cited = {key for table in (*BOOK.tables, *hours) for row in table.each() for key in row.source}
     assert set(load_sources()) - cited <= {"SSE_INDEX", "EXCHANGE_CALENDARS", "SSE2006"}
 
 
