@@ -12,6 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from quant.core.errors import UsageError
+from quant.core.ids import parse_code
 from quant.core.market.calendar import calendar
 from quant.core.time import to_datetime, utc_now
 from quant.warehouse.audit.compare import (
@@ -24,13 +25,14 @@ from quant.warehouse.audit.compare import (
     Request,
     Tolerance,
     combined,
+    compare,
     compare_feed,
 )
 from quant.warehouse.audit.compare.feed import AROUND
 from quant.warehouse.audit.compare.records import compare_records
 from quant.warehouse.audit.compare.relation import COMPARED, days_of
 from quant.warehouse.contracts.tables import TableContract, contract
-from quant.warehouse.lake import VENDOR, Lake, table_ref
+from quant.warehouse.lake import GOLDEN, VENDOR, Lake, table_ref
 from quant.warehouse.sources.settings import TableSettings
 
 _FIRST: Final = date(1990, 1, 1)
@@ -72,6 +74,33 @@ def audit_table(
     if keep:
         keep_findings(lake, whole)
     return whole
+
+
+def compare_stored(
+    lake: Lake,
+    table: str,
+    a: str,
+    b: str,
+    start: date | None = None,
+    end: date | None = None,
+    *,
+    code: str | None = None,
+) -> AuditReport:
+    """Two stored tables of one dataset: ``source``, ``source@version``, ``golden`` or ``golden@version``.
+
+    Raises UsageError for one that has no rows.
+    """
+    reader = _Reader(lake, contract(table), start, end)
+    request = reader.request(table, {}, "diff", to_datetime(utc_now()))
+    frames = [reader.stored(name) for name in (a, b)]
+    if code is not None:
+        frames = [reader.only(frame, code) for frame in frames]
+    vendor = a.partition("@")[0] if a.partition("@")[0] == b.partition("@")[0] else ""
+    claims = Claims("none", units=True, vendor=vendor)
+    left, right = (Relation(name, frame, claims) for name, frame in zip((a, b), frames, strict=True))
+    if reader.table.key == ("instrument_id", "session"):
+        return compare(left, right, request)
+    return reader.records(left, right, request)
 
 
 def keep_findings(lake: Lake, report: AuditReport) -> None:
@@ -147,6 +176,40 @@ class _Reader:
         ]
         claims = Claims("none", units=True)
         left, right = (Relation(n, f, claims) for n, f in zip((a, b), frames, strict=True))
+        return self.records(left, right, request)
+
+    def stored(self, name: str) -> pl.DataFrame:
+        """The rows of ``source``, ``source@version`` or ``golden``."""
+        source, _, version = name.partition("@")
+        if version and not version.isdigit():
+            raise UsageError("audit.version", f"{name} names no version", expected="tushare@12", found=name)
+        golden = source == GOLDEN
+        rows = self.lake.read(
+            self.table.name,
+            layer=GOLDEN if golden else VENDOR,
+            source=None if golden else source,
+            version=int(version) if version else None,
+            start=self.start,
+            end=self.end,
+        )
+        if not rows.height:
+            raise UsageError(
+                "audit.empty",
+                f"{name} has no rows of {self.table.name}",
+                expected="a source with stored rows, golden, or a version of either",
+                found=name,
+                hint="quant data status lists the tables of this workspace",
+            )
+        return rows
+
+    def only(self, rows: pl.DataFrame, code: str) -> pl.DataFrame:
+        """The rows of one instrument."""
+        wanted = str(parse_code(code))
+        ids = [key for key, known in self.codes.items() if known == wanted]
+        return rows.filter(pl.col("instrument_id").is_in(ids)) if "instrument_id" in rows.columns else rows
+
+    def records(self, left: Relation, right: Relation, request: Request) -> AuditReport:
+        frames = (left.frame, right.frame)
         keys = [f["instrument_id"] for f in frames if "instrument_id" in f.columns]
         known = Instruments.of(pl.concat(keys), self.codes) if keys else Instruments("", pl.Series([]), ())
         return compare_records(left, right, self.table, known, request)

@@ -1,6 +1,7 @@
 """``quant data``: the warehouse. Verbs stand in the order in which they are imported."""
 
 from quant.qcli.commands.data import (  # noqa: F401
+    audit,
     canary,
     export,
     quarantine,

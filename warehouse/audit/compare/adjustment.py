@@ -14,6 +14,7 @@ from quant.warehouse.audit.compare.relation import Adjustment, Bools, Floats
 
 Series = Mapping[str, Floats]
 _CLEAR: Final = 0.03
+_EQUAL: Final = 2e-5
 DECLARED: Final = ("pre", "post")
 
 
@@ -201,6 +202,10 @@ def is_additive(law: Fit) -> bool:
 
 def name_adjustment(law: Fit, a: Series, b: Series, said_a: Adjustment, said_b: Adjustment) -> Named:
     """The cause behind a law between two price series, given what the sources say."""
+    slope, offset, _ = law.levels()
+    price = float(np.nanmedian(np.abs(b["close"])))
+    if law.pieces == 1 and abs(slope[0] - 1) < _EQUAL and abs(offset[0]) < _EQUAL * price:
+        return Named("rounding", "", f"{shape(law)}: equal but for rounding")
     side, shown = adjusted_side(law, a, b)
     said = {"a": said_a, "b": said_b}
     both = said_a in DECLARED and said_b in DECLARED

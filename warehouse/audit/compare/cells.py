@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from quant.warehouse.audit.compare.align import Around, Matched
-from quant.warehouse.audit.compare.precision import Allowance
+from quant.warehouse.audit.compare.precision import NOISE, Allowance
 from quant.warehouse.audit.compare.relation import FLAGS, PRICES, Bools, Floats, Ints
 from quant.warehouse.audit.compare.scales import PLAIN, Scales
 
@@ -217,7 +217,7 @@ def _judge(
     lone = np.isnan(a) ^ np.isnan(b)
     gone = np.isnan(a) & np.isnan(b)
     with np.errstate(invalid="ignore"):
-        same = (a == b) | gone
+        same = (np.abs(b - a) <= NOISE * np.abs(a)) | gone
         far = allowance.covers(a, b) if allowance else np.zeros(len(a))
         near = ~same & (np.abs(b - a) <= far)
     days = matched.day[rows]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -117,6 +117,7 @@ class _Comparing:
             return
         if not self.ready:
             self._learn(matched)
+            self._scales_once()
         compare_rows(matched, self.fields, self.allowances, self.scales, self.comparison, around)
 
     def _align_dates(self, a: Side, b: Side) -> Side:
@@ -162,7 +163,10 @@ class _Comparing:
         self.allowances = allowances(sides, tolerances)
 
     def _unit(self, name: str, scale: float, count: int, total: int, matched: Matched) -> None:
-        self.scales[name] = (1.0, scale) if scale > 1 else (1 / scale, 1.0)
+        if name in PRICES or name in ADJUSTED:  # yuan have decimals, cents and mills are whole
+            self.scales[name] = (1 / scale, 1.0) if scale > 1 else (1.0, scale)
+        else:
+            self.scales[name] = (1.0, scale) if scale > 1 else (1 / scale, 1.0)
         power = round(float(np.log10(scale)))
         declared = self.a.claims.units and self.b.claims.units
         suspect = "b" if power > 0 else "a"
@@ -268,6 +272,15 @@ class _Comparing:
         everything = [*self.found, *singles, *lone]
         self.found = collapse(everything, self.presence.rows, self.presence.matched, self.instruments)
         self.found += self._tolerated()
+
+    def _scales_once(self) -> None:
+        """Prices in one other unit are one finding."""
+        own = [f for f in self.found if f.cause == "price_scale" and f.instrument < 0 and f.field in OHLC]
+        if len({self.scales[f.field] for f in own}) == 1 and len(own) > 1:
+            self.found = [f for f in self.found if f not in own[1:]]
+            at = self.found.index(own[0])
+            cells = sum(f.cells for f in own)
+            self.found[at] = replace(own[0], field="prices", cells=cells)
 
     def _tolerated(self) -> list[Found]:
         found = []

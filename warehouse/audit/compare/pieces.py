@@ -18,11 +18,27 @@ Model = Literal["same", "ratio", "additive", "affine", "none"]
 _ROW_COST: Final = 3.0
 _PIECE_COST: Final = {"ratio": 4.0, "additive": 4.5, "affine": 9.0}
 _MOST_PIECES: Final = 1 / 12
-_MOST_ODD: Final = 0.04
+_MOST_ODD: Final = 0.12
 _SPLITS: Final = 12
 _AFFINE_ROWS: Final = 6
-_ROUNDED_TWICE: Final = (3.0, 8.0)
 _NEAT: Final = 0.003
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """What a fitting price may be off by: ``digits`` times half its last digit, and a ``share`` of itself."""
+
+    digits: float
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """The same in prices of either side."""
+
+    a: float
+    b: float
+    share: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +50,7 @@ class Fit:
     slope: Floats
     offset: Floats
     odd: Bools
-    slack: float = 1.0
-    """How many times the last digit a fitting row may be off."""
+    noise: Noise = Noise(1.0, 3e-7)
 
     @property
     def pieces(self) -> int:
@@ -47,36 +62,41 @@ class Fit:
         return self.slope[first], self.offset[first], first
 
 
+_TRIES: Final = (Noise(1.0, 3e-7), Noise(3.0, 3e-7), Noise(8.0, 3e-7), Noise(1.0, 6e-4))
+"""Digits as printed; prices rounded again after each adjustment; prices of four significant digits."""
+
+
 def fit(a: Floats, b: Floats, quantum_a: float, quantum_b: float) -> Fit:
     """The simplest law that leads from ``a`` to ``b``, both ``[P, T]`` of one instrument in time order.
 
     Candidates are weighed by what they leave unexplained and by how many pieces they need. Vendors that
     adjust what they have rounded before are off by more than the last digit: a second try allows for that.
     """
-    best = _fit(a, b, quantum_a, quantum_b, 1.0)
-    for slack in _ROUNDED_TWICE:
+    best = _fit(a, b, quantum_a, quantum_b, _TRIES[0])
+    for noise in _TRIES[1:]:
         if best.model == "same" or best.odd.mean() <= _NEAT or max(quantum_a, quantum_b) <= 0:
             break
-        wider = _fit(a, b, quantum_a, quantum_b, slack)
+        wider = _fit(a, b, quantum_a, quantum_b, noise)
         if best.model == "none" or (wider.model != "same" and wider.odd.sum() * 4 <= best.odd.sum()):
             best = wider
     return best
 
 
-def _fit(a: Floats, b: Floats, quantum_a: float, quantum_b: float, slack: float) -> Fit:
-    half_a, half_b = quantum_a / 2 * 1.02 * slack, quantum_b / 2 * 1.02 * slack
+def _fit(a: Floats, b: Floats, quantum_a: float, quantum_b: float, noise: Noise) -> Fit:
+    edge = Edge(quantum_a / 2 * 1.02 * noise.digits, quantum_b / 2 * 1.02 * noise.digits, noise.share)
     rows = a.shape[1]
     zero, one, none = np.zeros(rows, dtype=np.int64), np.ones(rows), np.zeros(rows)
-    same = Fit("same", zero, one, none, _odd(a, b, one, none, half_a / slack, half_b / slack))
+    plain = Edge(quantum_a / 2 * 1.02, quantum_b / 2 * 1.02, _TRIES[0].share)
+    same = Fit("same", zero, one, none, _odd(a, b, one, none, plain))
     if not same.odd.any():
         return same
-    found = [same, _ratio(a, b, half_a, half_b), _additive(a, b, half_a, half_b)]
+    found = [same, _ratio(a, b, edge), _additive(a, b, edge)]
     best = min(found, key=_cost)
     if _poor(best):
-        best = min((best, _affine(a, b, half_a, half_b)), key=_cost)
+        best = min((best, _affine(a, b, edge)), key=_cost)
     if _poor(best):
         return Fit("none", zero, one, none, same.odd)
-    return replace(best, slack=slack)
+    return replace(best, noise=noise)
 
 
 def _cost(found: Fit) -> float:
@@ -91,41 +111,41 @@ def _poor(found: Fit) -> bool:
     return bool(found.odd.sum() > few) or found.pieces > max(2.0, rows * _MOST_PIECES)
 
 
-def _odd(a: Floats, b: Floats, slope: Floats, offset: Floats, half_a: float, half_b: float) -> Bools:
+def _odd(a: Floats, b: Floats, slope: Floats, offset: Floats, edge: Edge) -> Bools:
     """Rows in which a price is further from the law than the printed digits allow."""
     said = slope * a + offset
-    bound = (half_b + np.abs(slope) * half_a) * 1.2 + 3e-7 * np.abs(b) + 1e-9
+    bound = (edge.b + np.abs(slope) * edge.a) * 1.2 + edge.share * np.abs(b) + 1e-9
     with np.errstate(invalid="ignore"):
         far = np.abs(b - said) > bound
     odd: Bools = np.asarray(far.any(axis=0))
     return odd
 
 
-def _ratio(a: Floats, b: Floats, half_a: float, half_b: float) -> Fit:
+def _ratio(a: Floats, b: Floats, edge: Edge) -> Fit:
     with np.errstate(invalid="ignore", divide="ignore"):
         level = np.nanmedian(np.where(a != 0, b / a, np.nan), axis=0)
         smallest = np.maximum(np.nanmin(np.abs(a), axis=0), 1e-9)
-    blur = (half_b + np.abs(level) * half_a) / smallest + 4e-7 * np.abs(level)
+    blur = (edge.b + np.abs(level) * edge.a) / smallest + 1.4 * edge.share * np.abs(level)
     piece, spike = _split(level, blur)
     for _ in range(_SPLITS):
         slope = _slopes(a, b, piece, spike)
-        odd = _odd(a, b, slope, np.zeros(len(slope)), half_a, half_b)
+        odd = _odd(a, b, slope, np.zeros(len(slope)), edge)
         finer = _finer(level - slope, piece, odd & ~spike, spike)
         if finer is None:
             break
         piece = finer
     slope = _slopes(a, b, piece, spike)
     offset = np.zeros(len(slope))
-    return Fit("ratio", piece, slope, offset, _odd(a, b, slope, offset, half_a, half_b))
+    return Fit("ratio", piece, slope, offset, _odd(a, b, slope, offset, edge))
 
 
-def _additive(a: Floats, b: Floats, half_a: float, half_b: float) -> Fit:
+def _additive(a: Floats, b: Floats, edge: Edge) -> Fit:
     level = np.nanmedian(b - a, axis=0)
-    blur = np.full(len(level), half_a + half_b) + 4e-7 * np.abs(np.nanmedian(b, axis=0))
+    blur = np.full(len(level), edge.a + edge.b) + 1.4 * edge.share * np.abs(np.nanmedian(b, axis=0))
     piece, spike = _split(level, blur)
     offset = _per_piece(level, piece, spike)
     slope = np.ones(len(level))
-    return Fit("additive", piece, slope, offset, _odd(a, b, slope, offset, half_a, half_b))
+    return Fit("additive", piece, slope, offset, _odd(a, b, slope, offset, edge))
 
 
 def _split(level: Floats, blur: Floats) -> tuple[Ints, Bools]:
@@ -197,25 +217,23 @@ def _finer(rest: Floats, piece: Ints, odd: Bools, spike: Bools) -> Ints | None:
     return finer
 
 
-def _affine(a: Floats, b: Floats, half_a: float, half_b: float) -> Fit:
+def _affine(a: Floats, b: Floats, edge: Edge) -> Fit:
     """Greedy pieces, each as long as one line fits; rows without prices are left out."""
     rows = a.shape[1]
     good = np.flatnonzero(np.isfinite(a).all(axis=0) & np.isfinite(b).all(axis=0))
     piece, slope, offset = np.zeros(rows, dtype=np.int64), np.ones(rows), np.zeros(rows)
     at, number = 0, 0
     while at < len(good):
-        stop, line = _longest(a[:, good], b[:, good], at, half_a, half_b)
+        stop, line = _longest(a[:, good], b[:, good], at, edge)
         rows_of = slice(good[at], good[stop] if stop < len(good) else rows)
         piece[rows_of], slope[rows_of], offset[rows_of] = number, line[0], line[1]
         at, number = stop, number + 1
         if number > rows * _MOST_PIECES + 2:
             return Fit("affine", piece, slope, offset, np.ones(rows, dtype=bool))
-    return Fit("affine", piece, slope, offset, _odd(a, b, slope, offset, half_a, half_b))
+    return Fit("affine", piece, slope, offset, _odd(a, b, slope, offset, edge))
 
 
-def _longest(
-    a: Floats, b: Floats, start: int, half_a: float, half_b: float
-) -> tuple[int, tuple[float, float]]:
+def _longest(a: Floats, b: Floats, start: int, edge: Edge) -> tuple[int, tuple[float, float]]:
     """Where the longest piece from ``start`` ends, and its line. Two odd rows in a row end it."""
     rows = a.shape[1]
     good, bad = start, rows + 1
@@ -225,7 +243,7 @@ def _longest(
         stop = min(start + length, rows) if bad > rows else (good + bad) // 2
         if stop <= good:
             break
-        line = _line(a[:, start:stop], b[:, start:stop], half_a, half_b)
+        line = _line(a[:, start:stop], b[:, start:stop], edge)
         if line is not None:
             good, best = stop, line
             length *= 2
@@ -236,7 +254,7 @@ def _longest(
     return max(good, min(start + 1, rows)), best
 
 
-def _line(a: Floats, b: Floats, half_a: float, half_b: float) -> tuple[float, float] | None:
+def _line(a: Floats, b: Floats, edge: Edge) -> tuple[float, float] | None:
     """The least-squares line through all points, None when more than a few rows lie off it."""
     keep = np.ones(a.shape[1], dtype=bool)
     line = (1.0, 0.0)
@@ -246,7 +264,7 @@ def _line(a: Floats, b: Floats, half_a: float, half_b: float) -> tuple[float, fl
         slope = float(((x - x.mean()) * (y - y.mean())).sum() / spread) if spread > 1e-12 else 1.0
         line = (slope, float(y.mean() - slope * x.mean()))
         count = a.shape[1]
-        odd = _odd(a, b, np.full(count, line[0]), np.full(count, line[1]), half_a, half_b)
+        odd = _odd(a, b, np.full(count, line[0]), np.full(count, line[1]), edge)
         if not odd.any():
             return line
         if odd.sum() > max(1, 0.02 * count) or odd[-3:].any():

@@ -15,7 +15,7 @@ _DIGITS: Final = range(-4, 7)
 _ALL_BUT: Final = 0.997
 FLOAT32: Final = 6.1e-8
 """Half a step of float32, relative."""
-NOISE: Final = 2e-12
+NOISE: Final = 1e-11
 """What arithmetic in float64 adds, relative."""
 
 

@@ -7,16 +7,29 @@ from typing import Final
 
 import numpy as np
 
-from quant.warehouse.audit.compare.relation import OHLC, Floats
+from quant.warehouse.audit.compare.relation import ADJUSTED, PRICES, Bools, Floats
 
 _MOST: Final = 0.9
 _FEWEST: Final = 5
+_CLOSE: Final = 0.005
 _NEVER: Final = ("factor",)
 
 
 Scales = Mapping[str, tuple[float, float]]
 """By field: what a and b are multiplied by. One of the two is 1; the coarser unit is scaled up."""
 PLAIN: Final = (1.0, 1.0)
+
+
+def scaled_by(name: str, large: Floats, small: Floats, unit: float) -> Bools:
+    """Where ``small`` times ``unit`` is ``large``: prices to their last digit, amounts and volumes to whole
+    units or to half a percent, since what is left is a matter of its own.
+    """
+    off = np.abs(small * unit - large)
+    if name in PRICES or name in ADJUSTED:
+        near: Bools = off <= np.maximum(0.0051 * unit, 1e-6 * np.abs(large))
+        return near & (np.abs(small) > 0.02)
+    loose: Bools = (off <= unit * 1.001) & (np.abs(large) > 3 * unit)
+    return loose | (off <= _CLOSE * np.abs(large))
 
 
 def scale_of(name: str, a: Floats, b: Floats) -> tuple[float, int, int]:
@@ -36,9 +49,7 @@ def scale_of(name: str, a: Floats, b: Floats) -> tuple[float, int, int]:
     scale = 10.0**power
     large, small = (a[ok], b[ok]) if power > 0 else (b[ok], a[ok])
     unit = 10.0 ** abs(power)
-    room = 1e-6 * large if name in OHLC else np.maximum(unit * 1.001, 1e-6 * large)
-    near = np.abs(small * unit - large) <= room
-    near &= np.abs(np.log10(ratio) - power) < 0.2
+    near = scaled_by(name, large, small, unit)
     if near.mean() < _MOST:
         return 1.0, int(near.sum()), total
     return scale, int(near.sum()), total

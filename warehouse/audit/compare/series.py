@@ -16,6 +16,7 @@ from quant.warehouse.audit.compare.pairs import Pair, Values
 from quant.warehouse.audit.compare.pieces import Fit, fit
 from quant.warehouse.audit.compare.precision import Allowance
 from quant.warehouse.audit.compare.relation import FLAGS, OHLC, PRICES, Bools, Claims, Floats, Ints
+from quant.warehouse.audit.compare.scales import scaled_by
 
 _FAMILY: Final = {"": "none", "adj_": "unknown", "qfq_": "pre", "hfq_": "post"}
 _CONSTANT: Final = 0.9
@@ -58,21 +59,22 @@ def judge(pair: Pair, settings: Settings, into: Judged) -> None:
 class _Worker:
     def __init__(self, pair: Pair, settings: Settings, into: Judged) -> None:
         self.pair, self.settings, self.into = pair, settings, into
-        self.scaled = dict(pair.b)
-        self.bad: dict[str, Bools] = {name: self._differs(name, pair.b[name]) for name in settings.fields}
+        self.own, self.scaled = dict(pair.a), dict(pair.b)
+        self.bad: dict[str, Bools] = {name: self._differs(name) for name in settings.fields}
         self.law: Fit | None = None
 
-    def _differs(self, name: str, b: Floats, widen: float = 1.0) -> Bools:
-        a = self.pair.a[name]
+    def _differs(self, name: str, widen: float = 0.0) -> Bools:
+        """Where a field of both rows is further apart than is allowed, and than ``widen``."""
+        a, b = self.own[name], self.scaled[name]
         allowance = self.settings.allowances.get(name)
         with np.errstate(invalid="ignore"):
-            far = allowance.covers(a, b) * widen if allowance else np.zeros(len(a))
-            off: Bools = (np.abs(b - a) > far) & ~(a == b)
+            far = allowance.covers(a, b) if allowance else np.zeros(len(a))
+            off: Bools = (np.abs(b - a) > np.maximum(far, widen)) & ~(a == b)
         lone = np.isnan(a) ^ np.isnan(b)
         asleep = self._asleep()
         if name in FLAGS:
             lone[:] = False
-        return self.pair.both & (off | (lone & ~asleep)) & ~(asleep & np.isin(name, PRICES))
+        return self.pair.both & (off | (lone & ~asleep)) & ~(asleep & (name in PRICES))
 
     def _asleep(self) -> Bools:
         asleep = np.zeros(len(self.pair.day), dtype=bool)
@@ -191,8 +193,8 @@ class _Worker:
             a, b = self.pair.a[name], self.pair.b[name]
             with np.errstate(invalid="ignore", divide="ignore"):
                 back = (b - offset) / slope
-                bound = (quantum_b / 2 / np.abs(slope) + quantum_a / 2) * 1.25 * law.slack
-                bound = bound + 4e-7 * np.abs(a) + 1e-9
+                bound = (quantum_b / 2 / np.abs(slope) + quantum_a / 2) * 1.25 * law.noise.digits
+                bound = bound + 1.4 * law.noise.share * np.abs(a) + 1e-9
                 if name not in names:
                     bound = bound + 0.006 / np.abs(slope) + 0.006
                 off = np.abs(back - a) > bound
@@ -203,6 +205,8 @@ class _Worker:
             self.into.told.append((name, kind, self.pair.day[before & ~after]))
             self.scaled[name] = np.where(after, back, a)
             self.bad[name] = after
+        if not family and "change" in self.settings.fields:
+            self._settle("change", np.flatnonzero(self.bad["change"]), kind)
 
     def _strangers(self, names: Sequence[str], rows: Ints) -> None:
         """Series that no law connects: different instruments when their returns have nothing in common."""
@@ -233,41 +237,36 @@ class _Worker:
             return None
         a, b = self.pair.a[name][rows], self.pair.b[name][rows]
         power = int(np.rint(np.median(np.log10(np.abs(b / a)))))
-        if power and self._scaled_by(name, a, b, power).mean() > _CONSTANT:
-            return self._unit(name, rows, power)
+        if power and name != "factor":
+            large, small = (b, a) if power > 0 else (a, b)
+            near = scaled_by(name, large, small, 10.0 ** abs(power))
+            if near.mean() > _CONSTANT:
+                return self._unit(name, rows[near], len(rows), power)
         if name in ("volume", "factor"):
             return self._pieces(name, rows, a, b)
         return None
 
-    def _scaled_by(self, name: str, a: Floats, b: Floats, power: int) -> Bools:
-        """Where ten to the ``power`` leads from one to the other, the coarser one cut to whole units."""
-        unit = 10.0 ** abs(power)
-        small, large = (b, a) if power < 0 else (a, b)
-        allowance = self.settings.allowances.get(name)
-        room = allowance.covers(large, small * unit) if allowance else 0.0
-        near: Bools = np.abs(small * unit - large) <= np.maximum(room, unit * 1.001)
-        return near
-
-    def _unit(self, name: str, rows: Ints, power: int) -> None:
+    def _unit(self, name: str, near: Ints, count: int, power: int) -> None:
+        """Scale the coarser side up; what differs then is judged again."""
         declared = self.settings.claims_a.units and self.settings.claims_b.units
-        near = self._scaled_by(name, self.pair.a[name][rows], self.pair.b[name][rows], power)
-        what = f"b = a x 1e{power} on {int(near.sum())} of {len(rows)} rows"
-        self._add(
-            unit_cause(name, power, declared=declared),
-            [name],
-            rows[near],
-            what,
-            kind="defect" if declared else "convention",
-            suspect="b" if power < 0 else "a",
-        )
-        self._settle(name, rows[near], "defect" if declared else "convention")
-        self.scaled[name] = self.pair.b[name] / 10.0**power
+        kind: Kind = "defect" if declared else "convention"
+        what = f"b = a x 1e{power} on {len(near)} of {count} rows"
+        suspect = "b" if power < 0 else "a"
+        self._add(unit_cause(name, power, declared=declared), [name], near, what, kind=kind, suspect=suspect)
+        if power > 0:
+            self.own[name] = self.own[name] * 10.0**power
+        else:
+            self.scaled[name] = self.scaled[name] * 10.0**-power
+        before = self.bad[name]
+        self.bad[name] = self._differs(name, widen=10.0 ** abs(power))
+        self.into.told.append((name, kind, self.pair.day[before & ~self.bad[name]]))
 
     def _pieces(self, name: str, rows: Ints, a: Floats, b: Floats) -> None:
         slack = 200.0 if name == "volume" else 0.0
         quanta = self._quanta(name)
         law = fit(a[None, :], b[None, :], max(quanta[0], slack), max(quanta[1], slack))
-        if law.model != "ratio":
+        few = law.pieces <= 2 + len(rows) / 60
+        if law.model != "ratio" or not few or (np.abs(law.slope - 1) < 0.005).all():
             return
         why = "base" if law.pieces == 1 else "adjustment_differs"
         why = "adjusted_volume" if name == "volume" else why
@@ -291,7 +290,7 @@ class _Worker:
         rows = np.flatnonzero(bad.any(axis=0))
         if not rows.size:
             return
-        own_a, own_b = np.stack([self.pair.a[n] for n in names]), np.stack([self.scaled[n] for n in names])
+        own_a, own_b = np.stack([self.own[n] for n in names]), np.stack([self.scaled[n] for n in names])
         known_a, known_b = self.pair.has_a & ~self._asleep(), self.pair.has_b & ~self._asleep()
         beside = {
             "a_prev": _near(own_a, known_a, rows, -1),

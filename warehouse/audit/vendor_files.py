@@ -1,0 +1,312 @@
+"""Files as relations: read by a source's settings, or by what their headers and names say."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from quant.core.errors import CheckFailed, QuantError, UsageError
+from quant.core.ids import parse_code
+from quant.warehouse.audit.compare import Claims, Relation
+from quant.warehouse.audit.compare.relation import FLAGS, NUMBERS, Adjustment
+from quant.warehouse.audit.headers import fields_of, known_headers
+from quant.warehouse.contracts.tables import contract
+from quant.warehouse.normalize.fields import convert
+from quant.warehouse.normalize.texts import plain_headers
+from quant.warehouse.sources.files import FilesSource
+from quant.warehouse.sources.port import Payload, Source
+from quant.warehouse.sources.registry import open_source
+from quant.warehouse.sources.settings import DatasetSettings, FieldSettings, SourceSettings
+
+_TEXT: Final = (".csv", ".txt", ".tsv", "")
+_FORMATS: Final = {".day": "tdx_day", ".parquet": "parquet", ".h5": "hdf5", ".hdf5": "hdf5"}
+_ENCODINGS: Final = ("utf-8-sig", "gb18030")
+_DELIMITERS: Final = (",", "\t", ";", "|")
+_SAID: Final[tuple[tuple[Adjustment, str], ...]] = (
+    ("none", r"nfq|bfq|不复权|除权|(?<![a-z])raw(?![a-z])|unadjusted"),
+    ("pre", r"qfq|前复权|forward"),
+    ("post", r"hfq|后复权|backward"),
+)
+_WIDE_SHARE: Final = 0.6
+_AMERICAN: Final = ("%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S%#z", "%Y%m%d%H%M")
+EVER: Final = (date(1970, 1, 1), date(2100, 1, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A relation, and what was assumed to read it. ``named_by_file``: its code is only the file's name."""
+
+    relation: Relation
+    notes: tuple[str, ...] = ()
+    named_by_file: bool = False
+
+
+def from_source(
+    settings: SourceSettings,
+    dataset: str,
+    source: Source | None = None,
+    start: date | None = None,
+    end: date | None = None,
+) -> Loaded:
+    """The rows of a source's dataset in shares and yuan, its prices as it prints them."""
+    wanted = settings.dataset(dataset)
+    opened = source or open_source(settings)
+    frames, titles = [], set()
+    for payload in opened.fetch(dataset, start or EVER[0], end or EVER[1]):
+        frame = plain_headers(opened.parse(payload))
+        titles |= _titles(frame)
+        frames.append(frame)
+    rows = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
+    fields = _declared(settings, wanted, rows)
+    frame, notes = _typed(rows, fields, dataset, settings.name)
+    spelling = next((f.style for f in fields if f.name == "code" and f.style), "") or ""
+    claims = Claims(wanted.adjustment, bool(wanted.fields), "", spelling)  # type: ignore[arg-type]
+    return Loaded(Relation(settings.name, _within(frame, start, end), claims), (*notes, *titles))
+
+
+def from_path(path: Path, name: str) -> Loaded:
+    """The bars of a file or of all files of a folder, read by their headers.
+
+    Raises UsageError for a path that does not exist, CheckFailed for headers that nobody knows.
+    """
+    files = _files(path)
+    parts = [_one(file, name) for file in files]
+    frame = pl.concat([part.relation.frame for part in parts], how="diagonal_relaxed")
+    claims = [part.relation.claims for part in parts]
+    said = {c.adjustment for c in claims}
+    merged = replace(claims[0], adjustment=said.pop() if len(said) == 1 else "unknown")
+    notes = dict.fromkeys(note for part in parts for note in part.notes)
+    named = len(parts) == 1 and parts[0].named_by_file
+    return Loaded(Relation(name, frame, merged), tuple(notes), named)
+
+
+def _declared(
+    settings: SourceSettings, wanted: DatasetSettings, rows: pl.DataFrame
+) -> tuple[FieldSettings, ...]:
+    if not wanted.fields:
+        return tuple(FieldSettings(name, name) for name in rows.columns)
+    fields = wanted.fields
+    factors = settings.datasets.get("adjustment_factors")
+    if wanted.dataset == "bars_1d" and factors is not None and factors.endpoint == wanted.endpoint:
+        known = {f.name for f in fields}
+        fields += tuple(f for f in factors.fields if f.name == "factor" and f.name not in known)
+    if all(f.name != "code" for f in fields) and "code" in rows.columns:
+        fields += (FieldSettings("code", "code"),)
+    return tuple(f for f in fields if f.column in rows.columns)
+
+
+def _titles(frame: pl.DataFrame) -> set[str]:
+    """What a file's own title says of its adjustment."""
+    if "claimed_adjustment" not in frame.columns or not frame.height:
+        return set()
+    said = frame["claimed_adjustment"][0]
+    return {f"the title of {frame['code'][0]} says {said}-adjusted"} if said else set()
+
+
+def _one(path: Path, name: str) -> Loaded:
+    settings, said = _sniffed(path)
+    reader = FilesSource(SourceSettings(name, "files", root=path.parent, datasets={"bars_1d": settings}))
+    rows = plain_headers(reader.parse(_payload(path)))
+    if said == "unknown":
+        title = (
+            rows["claimed_adjustment"][0] if "claimed_adjustment" in rows.columns and rows.height else None
+        )
+        said = title or _said_by_name(path)
+    rows = _long(rows)
+    fields = fields_of(rows.columns)
+    if not known_headers(rows.columns):
+        raise CheckFailed(
+            "audit.headers",
+            f"the columns of {path.name} say neither date nor price",
+            expected="headers as vendors write them, as date, open, high, low, close, volume",
+            found=", ".join(rows.columns[:12]),
+            hint="describe the file in a source spec and name it with --spec-a or --spec-b",
+        )
+    assumed = [
+        f"{f.column} of {name} is read in {f.unit}" for f in fields if f.unit not in ("one", "yuan", "shares")
+    ]
+    by_file = all(f.name != "code" for f in fields)
+    if by_file:
+        rows = rows.with_columns(pl.lit(_code_of(path)).alias("code"))
+        fields += (FieldSettings("code", "code"),)
+    frame, more = _typed(rows, fields, "bars_1d", name)
+    return Loaded(Relation(name, frame, Claims(said)), (*assumed, *more), by_file)
+
+
+def _payload(path: Path) -> Payload:
+    return Payload("bars_1d", path.read_bytes(), "application/octet-stream", {"path": path.name})
+
+
+def _sniffed(path: Path) -> tuple[DatasetSettings, Adjustment]:
+    """Format, encoding and separator of a file, from its ending and first lines."""
+    plain = path.name.removesuffix(".gz").removesuffix(".zip").lower()
+    suffix = Path(plain).suffix
+    if suffix in _FORMATS:
+        return DatasetSettings("bars_1d", path.name, format=_FORMATS[suffix]), "unknown"
+    if suffix not in _TEXT and not path.name.lower().endswith((".gz", ".zip")):
+        raise UsageError(
+            "audit.format",
+            f"files called *{suffix} need a source spec",
+            expected=".csv, .txt, .parquet, .day, .h5, each also .gz",
+            found=path.name,
+            hint="describe the file in a source spec and name it with --spec-a or --spec-b",
+        )
+    text, encoding = _head(path)
+    lines = [line for line in text.splitlines() if line.strip()]
+    for delimiter in _DELIMITERS:
+        headers = [cell.strip().strip('"') for cell in lines[0].split(delimiter)] if lines else []
+        if len(headers) > 1 and (known_headers(headers) or _is_wide(headers)):
+            said: Adjustment = "unknown"
+            return DatasetSettings("bars_1d", path.name, encoding=encoding, delimiter=delimiter), said
+    if any(known_headers(line.split()) or "收盘" in line for line in lines[:5]):
+        return DatasetSettings("bars_1d", path.name, format="tdx_text", encoding="gb18030"), "unknown"
+    return DatasetSettings("bars_1d", path.name, encoding=encoding), "unknown"
+
+
+def _head(path: Path) -> tuple[str, str]:
+    from quant.warehouse.sources.formats.unpacking import unpacked
+
+    for _, content in unpacked(path.read_bytes(), path.name, "*"):
+        for encoding in _ENCODINGS:
+            try:
+                return content.decode(encoding)[:20_000], "utf-8" if encoding == "utf-8-sig" else encoding
+            except UnicodeDecodeError:
+                continue
+        return content.decode("latin-1")[:20_000], "latin-1"
+    return "", "utf-8"
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        found = sorted(p for p in path.rglob("*") if p.is_file() and _readable(p))
+    else:
+        found = [path] if path.is_file() else sorted(path.parent.glob(path.name))
+    if not found:
+        raise UsageError(
+            "audit.file",
+            f"there is no data file {path}",
+            expected="a file, a folder or a pattern",
+            found=str(path),
+        )
+    return found
+
+
+def _readable(path: Path) -> bool:
+    plain = path.name.lower().removesuffix(".gz").removesuffix(".zip")
+    suffix = Path(plain).suffix
+    return suffix in _FORMATS or (suffix in _TEXT and suffix != "" and not plain.startswith("readme"))
+
+
+def _said_by_name(path: Path) -> Adjustment:
+    """What the names of the file and its folders say of the adjustment."""
+    for part in (path.name, path.parent.name, path.parent.parent.name):
+        for said, pattern in _SAID:
+            if re.search(pattern, part.lower()):
+                return said
+    return "unknown"
+
+
+def _code_of(path: Path) -> str:
+    """The code in a file's name, or the name itself."""
+    stem = path.name.split(".csv")[0].split(".txt")[0].split(".parquet")[0].split(".day")[0].split(".h5")[0]
+    for pattern in (r"(?i)(?:sh|sz|bj)[.#_]?\d{6}", r"(?i)\d{6}[.#_](?:sh|sz|bj|xshg|xshe|ss)", r"\d{6}"):
+        found = re.search(pattern, stem)
+        if found:
+            return found[0].replace("#", "").replace("_", ".")
+    return stem.upper()
+
+
+def _is_wide(headers: Sequence[str]) -> bool:
+    """A date and then a column for each instrument."""
+    codes = [header for header in headers[1:] if _code(header) is not None]
+    return len(codes) >= 3 and len(codes) >= _WIDE_SHARE * (len(headers) - 1)
+
+
+def _long(rows: pl.DataFrame) -> pl.DataFrame:
+    """A matrix of closes, one column an instrument, as rows."""
+    if known_headers(rows.columns) or not _is_wide(rows.columns):
+        return rows
+    first, *rest = rows.columns
+    codes = [name for name in rest if _code(name) is not None]
+    long = rows.select(first, *codes).unpivot(on=codes, index=first, variable_name="code", value_name="close")
+    return long.rename({first: "date"}).filter(pl.col("close").cast(pl.String).str.strip_chars() != "")
+
+
+def _typed(
+    rows: pl.DataFrame, fields: Iterable[FieldSettings], dataset: str, name: str
+) -> tuple[pl.DataFrame, list[str]]:
+    """Our columns: codes as 600519.SH where they are codes, dates, and floats in shares and yuan."""
+    target = contract(dataset)
+    columns: list[pl.Series] = []
+    for each in fields:
+        if each.column not in rows.columns:
+            continue
+        dtype = _dtype(each.name, target.schema.get(each.name))
+        given = rows[each.column]
+        if each.name == "code":
+            columns.append(_codes(given, each))
+        elif dtype == pl.Date:
+            columns.append(_dates(given, each))
+        else:
+            columns.append(convert(given, each, dtype).values)
+    frame = pl.DataFrame(columns)
+    keys = [key for key in ("code", "session", target.time) if key and key in frame.columns]
+    whole = frame.drop_nulls(keys)
+    lost = frame.height - whole.height
+    prices = [n for n in whole.columns if n in NUMBERS]
+    if prices and "session" in whole.columns:
+        whole = whole.filter(~pl.all_horizontal(pl.col(prices).is_null()))
+    return whole, [f"{lost} rows of {name} have no code or date and are left out"] if lost else []
+
+
+def _dtype(name: str, known: pl.DataType | None) -> pl.DataType:
+    if name in FLAGS:
+        return pl.Boolean()
+    if name in NUMBERS or (known is not None and known.is_numeric()):
+        return pl.Float64()
+    return known or pl.String()
+
+
+def _dates(column: pl.Series, each: FieldSettings) -> pl.Series:
+    found = convert(column, each, pl.Date()).values
+    if each.format is None and found.null_count() > column.null_count():
+        column = column.cast(pl.String)
+        for form in _AMERICAN:
+            tried = column.str.strip_chars().str.to_datetime(form, strict=False).dt.date()
+            if tried.null_count() < found.null_count():
+                found = tried
+    return found.alias(each.name)
+
+
+def _codes(column: pl.Series, each: FieldSettings) -> pl.Series:
+    text = column.cast(pl.String).str.strip_chars()
+    if each.values:
+        text = text.replace(dict(each.values))
+    spelled = {one: _code(one) or one.upper() for one in text.unique().to_list() if one}
+    return text.replace_strict(spelled, default=None, return_dtype=pl.String).alias("code")
+
+
+def _code(text: str) -> str | None:
+    plain = text.strip()
+    if plain.isdigit() and len(plain) < 6 and plain.startswith("0") is False and len(plain) > 0:
+        plain = plain.zfill(6)
+    if not re.search(r"\d{6}", plain):
+        return None
+    try:
+        return str(parse_code(plain))
+    except QuantError:
+        return None
+
+
+def _within(frame: pl.DataFrame, start: date | None, end: date | None) -> pl.DataFrame:
+    if "session" not in frame.columns:
+        return frame
+    if start is not None:
+        frame = frame.filter(pl.col("session") >= start)
+    return frame if end is None else frame.filter(pl.col("session") <= end)
