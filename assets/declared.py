@@ -15,6 +15,7 @@ from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE
 from quant.warehouse.sources.settings import SourceSettings, TableSettings
 from quant.warehouse.sync import CALENDAR_TABLE
 
+CROSS_SOURCE: Final = "cross_source"
 CALENDAR_RULES: Final = (TableRule("contract"), TableRule("unique"))
 
 
@@ -62,7 +63,7 @@ def declare(
         )
         for table in found
         for rule in table.rules
-        if not applies(rule.check, table.settings.dataset)
+        if rule.check != CROSS_SOURCE and not applies(rule.check, table.settings.dataset)
     ]
     if errors:
         raise SpecErrors(errors)
@@ -84,6 +85,11 @@ def _table(
 ) -> DeclaredTable:
     schedule = spec.schedule or source_specs[settings.prefer].schedule
     rules = {rule.check: TableRule(rule.check, rule.severity, float(rule.tolerance)) for rule in spec.checks}
+    if spec.audit is not None:
+        audit = settings.audit
+        rules[CROSS_SOURCE] = TableRule(CROSS_SOURCE, audit.severity, float(audit.max_diff_rate))
+    if len(settings.sources) < 2:
+        rules.pop(CROSS_SOURCE, None)  # nothing to compare under this profile
     return DeclaredTable(
         settings=settings,
         sources=tuple(sources[name] for name in settings.sources),

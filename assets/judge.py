@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import dagster as dg
 import polars as pl
 
-from quant.assets.declared import DeclaredTable
+from quant.assets.comparing import compare_sources
+from quant.assets.declared import CROSS_SOURCE, DeclaredTable
 from quant.assets.keys import golden_key
 from quant.assets.metadata import check_metadata
 from quant.assets.warehouse import Warehouse
@@ -21,15 +23,28 @@ EXCUSABLE: Final = ("contract", "ohlc_order", "within_limits")
 """Checks that a row may fail which someone has released."""
 
 
-def judge(
-    warehouse: Warehouse, table: DeclaredTable, rules: list[TableRule], years: tuple[int, int] | None
-) -> Iterator[dg.AssetCheckResult]:
-    """Judge the golden table by ``rules``: the years of a run, or with None all that is stored. A table of
-    which nothing is stored is not judged.
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a run judges: the ``years`` of its partitions (None = all that is stored), and the dates that it
+    ``stored`` itself, which are all that sources are compared on. ``run`` is its id.
     """
-    scope = _scope(warehouse, table, years)
+
+    years: tuple[int, int] | None
+    stored: Interval | None
+    run: str
+
+
+def judge(
+    warehouse: Warehouse, table: DeclaredTable, rules: list[TableRule], about: Judged
+) -> Iterator[dg.AssetCheckResult]:
+    """Judge a golden table by ``rules``. A table of which nothing is stored is not judged."""
+    scope = _scope(warehouse, table, about.years)
     if not rules or scope is None or not warehouse.lake.exists(table.name):
         return
+    for rule in [rule for rule in rules if rule.check == CROSS_SOURCE]:
+        compared = compare_sources(warehouse, table, rule, about.stored or scope, about.run)
+        yield from [compared] if compared is not None else []
+    rules = [rule for rule in rules if rule.check != CROSS_SOURCE]
     parts = [_judge_part(warehouse, table, rules, part) for part in _parts(table, scope)]
     for i, rule in enumerate(rules):
         result = combined(rule, [part[i] for part in parts])

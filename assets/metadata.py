@@ -97,7 +97,7 @@ def _agreement(reports: Sequence[IngestReport]) -> Metadata:
     ]  # fmt: skip
     found: Metadata = {"disagreements": sum(contested.values()), "votes": dg.MetadataValue.table(votes)}
     if contested:
-        records = [
+        by_column = [
             dg.TableRecord({
                 "column": name,
                 "disagreements": contested[name],
@@ -105,7 +105,7 @@ def _agreement(reports: Sequence[IngestReport]) -> Metadata:
             })
             for name in columns
         ]  # fmt: skip
-        found["disagreements_by_column"] = dg.MetadataValue.table(records)
+        found["disagreements_by_column"] = dg.MetadataValue.table(by_column)
     return found
 
 
@@ -144,9 +144,13 @@ def check_metadata(rule: TableRule, result: CheckResult) -> Metadata:
         "tolerance": rule.tolerance,
     }
     if result.sample.height:
-        records = [dg.TableRecord({k: _plain(v) for k, v in row.items()}) for row in result.sample.to_dicts()]
-        found["sample"] = dg.MetadataValue.table(records)
+        found["sample"] = dg.MetadataValue.table(records(result.sample))
     return found
+
+
+def records(rows: pl.DataFrame) -> list[dg.TableRecord]:
+    """Rows as a metadata table."""
+    return [dg.TableRecord({k: _plain(v) for k, v in row.items()}) for row in rows.to_dicts()]
 
 
 def _plain(value: object) -> str | int | float | bool | None:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 import dagster as dg
 
 from quant.assets.declared import DeclaredTable
-from quant.assets.judge import judge
+from quant.assets.judge import Judged, judge
 from quant.assets.keys import golden_key, vendor_key
 from quant.assets.metadata import inspect, table_metadata
 from quant.assets.partitions import interval_of, year_range
 from quant.assets.warehouse import Warehouse
 from quant.core.errors import CheckFailed, QuantError
+from quant.warehouse.coverage import Interval, hull
 from quant.warehouse.sync import IngestReport, ingest
 
 Results = dg.MaterializeResult | dg.AssetCheckResult  # type: ignore[type-arg]
@@ -79,9 +80,13 @@ def _stored(
     if step.golden or not step.sources:
         chosen_checks = {key.name for key in context.selected_asset_check_keys}
         rules = [rule for rule in table.rules if rule.check in chosen_checks]
-        yield from judge(warehouse, table, rules, step.years)
+        yield from judge(warehouse, table, rules, Judged(step.years, _stored_dates(step), context.run.run_id))
     if step.failures:
         raise _failure(next(iter(step.failures.values())), ", ".join(sorted(step.failures)))
+
+
+def _stored_dates(step: _Step) -> Interval | None:
+    return hull(Interval(r.start, r.end) for r in step.reports) if step.reports else None
 
 
 def _ingest(step: _Step, *, restate: bool) -> None:

@@ -83,12 +83,13 @@ def agree(item: Agreement, lake: Lake, by: Ingest) -> IngestReport:
 
 
 def delivered(item: Agreement, lake: Lake) -> list[tuple[Interval, list[str]]]:
-    """The interval in parts, each with the sources whose rows are stored throughout, as they are now set."""
+    """The interval in parts, each with the sources whose rows are stored throughout with their settings."""
     log = lake.read("sync_log").filter((pl.col("status") == "ok") & (pl.col("table") == item.table.name))
     whole = Interval(item.start, item.end)
     held = {}
-    for name, stamp in item.hashes.items():
-        mine = log.filter((pl.col("source") == name) & (pl.col("source_hash") == stamp))
+    for name, settings in item.hashes.items():
+        same = pl.col("settings").eq_missing(pl.lit(settings)) | pl.col("settings").is_null()
+        mine = log.filter((pl.col("source") == name) & same)
         held[name] = overlap(logged(mine), whole)
     if contract(item.table.dataset).time is None:
         return [(whole, [name for name, parts in held.items() if parts])]

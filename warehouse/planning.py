@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 
-from quant.core.errors import SpecError
+from quant.core.errors import QuantError, SpecError
 from quant.core.hashing import fingerprint
 from quant.core.market.calendar import calendar
 from quant.warehouse.arbitrate import refuse_unsound, voted_columns
@@ -46,11 +46,16 @@ class SyncItem:
         """Who the rows come from."""
         return self.source.name
 
+    @property
+    def settings(self) -> str:
+        return settings_hash(self.source)
+
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One interval of a golden table that is agreed from what its sources have stored. ``hashes`` holds what
-    each source's rows must have been stored with to count.
+    """One interval of a golden table that is agreed from what its sources have stored. ``hashes`` holds the
+    settings that each source's rows must have been stored with to count: a source that cannot be reached
+    votes with what it said last, one whose settings were mended does not vote with what was read by the old.
     """
 
     table: TableSettings
@@ -69,6 +74,10 @@ class Agreement:
     def source_hash(self) -> str:
         """What was agreed depends on the rules and on who votes."""
         return agreement_hash(self.table)
+
+    @property
+    def settings(self) -> str:
+        return self.source_hash
 
 
 Item = SyncItem | Agreement
@@ -129,6 +138,23 @@ def stamp_of(source: SourceSettings, dataset: str) -> str:
     return fingerprint([NORMALIZE_FORMAT, source.fingerprint, revision(source, dataset)])
 
 
+def settings_hash(source: SourceSettings) -> str:
+    """What the rows of a source depend on besides what the vendor holds."""
+    return fingerprint([NORMALIZE_FORMAT, source.fingerprint])
+
+
+def _stamp(table: TableSettings, source: SourceSettings) -> str:
+    """``stamp_of``; where one of several sources cannot be looked at (its folder is gone), one that nothing
+    was stored with: its fetch fails and says why, and the other sources go on.
+    """
+    try:
+        return stamp_of(source, table.dataset)
+    except QuantError:
+        if not table.agreed:
+            raise
+        return fingerprint([NORMALIZE_FORMAT, source.fingerprint, None])
+
+
 def agreement_hash(table: TableSettings) -> str:
     """What agreed rows depend on besides the sources' rows."""
     rules = table.arbitrate.as_plain() if table.arbitrate else None
@@ -167,7 +193,7 @@ def _refuse_unsound(table: TableSettings) -> None:
 def _missing_items(
     table: TableSettings, source: SourceSettings, log: pl.DataFrame, wanted: Interval, *, restate: bool
 ) -> list[SyncItem]:
-    stamp = stamp_of(source, table.dataset)
+    stamp = _stamp(table, source)
     mine = log.filter(pl.col("source") == source.name)
     current = mine.filter(pl.col("source_hash") == stamp)
     preferred = source.name == table.prefer and not table.agreed
@@ -194,7 +220,7 @@ def _agreements(
     """The intervals of an agreed table that some source's rows were stored in since they were agreed, or are
     about to be.
     """
-    hashes = {source.name: stamp_of(source, table.dataset) for source in voters}
+    hashes = {source.name: settings_hash(source) for source in voters}
     made = pl.col("golden") & (pl.col("source") == table.label)
     made &= pl.col("source_hash") == agreement_hash(table)
     agreed = standing(log, made, pl.col("golden") | pl.col("source").is_in(list(hashes)))

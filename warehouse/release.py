@@ -16,7 +16,7 @@ from quant.warehouse.ingest import sorted_out, write
 from quant.warehouse.lake import GOLDEN, VENDOR, Lake, TableRef, table_ref
 from quant.warehouse.normalize import Context, Identities
 from quant.warehouse.payloads import PayloadStore
-from quant.warehouse.planning import Agreement, SyncItem, stamp_of
+from quant.warehouse.planning import Agreement, SyncItem, settings_hash, stamp_of
 from quant.warehouse.reading import read_vendor
 from quant.warehouse.sources.port import Payload, Source
 from quant.warehouse.sources.registry import open_source
@@ -84,7 +84,7 @@ def release_agreed(
     """Agree these dates again: rows on which nobody could agree are taken as the preferred source has them
     when they were released, and what sources released votes.
     """
-    hashes = {name: stamp_of(sources[name], table.dataset) for name in table.sources}
+    hashes = {name: settings_hash(sources[name]) for name in table.sources}
     market = sources[table.prefer].calendar
     timed = contract(table.dataset).time is not None
     spans = [(day, day) for day in dates] if timed else [(dates[0], dates[-1])]

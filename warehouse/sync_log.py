@@ -57,6 +57,7 @@ def record(lake: Lake, item: Item, outcome: Outcome, by: Ingest) -> None:
         "facts": json.dumps(dict(outcome.facts), sort_keys=True, ensure_ascii=False),
         "actor": json.dumps(dict(by.actor or {}), sort_keys=True, ensure_ascii=False),
         "recorded_at": _after_the_last(lake, item.table.name, by.stamp),
+        "settings": item.settings,
     }
     ref = table_ref("sync_log")
     lake.append(ref, pl.DataFrame([row], schema=ref.contract.schema))

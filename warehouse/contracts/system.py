@@ -64,6 +64,12 @@ TABLES: Final = (
             column("facts", pl.String(), "JSON: what is known about the data"),
             column("actor", pl.String(), "JSON: who asked for it"),
             column("recorded_at", INSTANT, "UTC instant of the end"),
+            column(
+                "settings",
+                pl.String(),
+                "fingerprint of the source's settings alone, or of the rules of an agreed table",
+                nullable=True,
+            ),
         ),
         key=("run", "source", "table", "start", "end", "recorded_at"),
         system=True,

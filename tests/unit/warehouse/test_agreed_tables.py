@@ -356,8 +356,8 @@ def test_rules_that_can_never_be_kept_are_refused(
 def test_a_vendor_whose_files_are_gone_fails_alone(lake: Lake, faulty: tuple[Path, Market]) -> None:
     root, _ = faulty
     known = sources(root)
-    plan = plan_sync(tables(), known, lake, START, END)
     shutil.rmtree(root / "b")
+    plan = plan_sync(tables(), known, lake, START, END)
     failed = []
     for item in plan.items:
         try:
@@ -366,6 +366,22 @@ def test_a_vendor_whose_files_are_gone_fails_alone(lake: Lake, faulty: tuple[Pat
             failed.append((item.label, error.fault.code))
     assert failed == [("b", "source.root"), ("b", "source.root")]
     assert lake.read("bars_1d").height > 0
+
+
+def test_a_vendor_that_cannot_be_reached_votes_with_what_it_said_last(
+    lake: Lake, faulty: tuple[Path, Market]
+) -> None:
+    root, told = faulty
+    known = sources(root)
+    run(lake, known)
+    shutil.rmtree(root / "c")
+    touched = root / "b" / "bars.csv"
+    touched.write_text(touched.read_text() + "\n", encoding="utf-8")
+    plan = plan_sync(tables(), known, lake, START, END)
+    reports = fail(lake, plan.items, "c")
+    golden = next(r for r in reports if r.source == "a+b+c" and r.table == "bars_1d")
+    assert (set(golden.delivered), golden.changed) == ({"a", "b", "c"}, False)
+    assert as_stored(lake) == as_truth(told)
 
 
 def test_a_golden_table_keeps_its_contract(lake: Lake, faulty: tuple[Path, Market]) -> None:
