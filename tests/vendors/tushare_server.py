@@ -128,7 +128,7 @@ class TushareServer:
         at = {name: i for i, name in enumerate(names)}
         ends = ("start_date", "end_date", "limit", "offset")
         for name, value in params.items():
-            if name in at and not (name in ends and "trade_date" in at):
+            if name in at and name not in ends:  # which bound the announcement, whatever the columns
                 allowed = set(value.split(","))
                 rows = [row for row in rows if str(row[at[name]]) in allowed]
         day = at.get("trade_date", at.get("cal_date", at.get("ann_date")))

@@ -219,8 +219,10 @@ class TushareAdapter:
         yield from (Call(endpoint, {"ex_date": _text(day)}) for day in sessions)
 
     def _by_code(self, endpoint: str, start: date, end: date) -> Iterator[Call]:
+        """The dates bound the first announcement, to which a restatement in the interval may belong."""
+        first = _text(start.replace(year=start.year - FAR_BACK, day=1))
         for code in self._world.codes(start, end):
-            yield Call(endpoint, {"ts_code": code, "start_date": _text(start), "end_date": _text(end)})
+            yield Call(endpoint, {"ts_code": code, "start_date": first, "end_date": _text(end)})
 
     def _by_index(self, endpoint: str, start: date, end: date, own: Mapping[str, str]) -> Iterator[Call]:
         indices = [code.strip() for code in own.get("index_code", "").split(",") if code.strip()]
