@@ -14,6 +14,7 @@ import polars as pl
 from quant.core.errors import QuantError
 from quant.core.market.corporate_actions import Distribution
 from quant.core.money import CENT
+from quant.warehouse.adjust.placing import last_before, taken
 
 STEPS: Final = pl.Schema(
     {
@@ -56,19 +57,13 @@ def factors_from_events(
     product is kept as a fraction: a factor is its nearest double. Events are rows of ``corporate_actions``.
     Uses only rows before the ex-date, so a factor never changes with later data.
     """
-    closes = _traded(bars).select("instrument_id", pl.col("session").alias("close_session"), "close")
-    closes = closes.filter(pl.col("close").is_not_null()).sort("close_session")
-    asked = _columns(events).sort("ex_session", "instrument_id")
-    placed = asked.join_asof(
-        closes,
-        left_on="ex_session",
-        right_on="close_session",
-        by="instrument_id",
-        allow_exact_matches=False,
-        check_sortedness=False,
-    )
+    closes = _traded(bars).filter(pl.col("close").is_not_null())
+    closes = closes.select("instrument_id", pl.col("session").alias("close_session"), "close")
+    asked = _columns(events).sort("instrument_id", "ex_session")
+    before = last_before(asked.select("instrument_id", "ex_session"), closes, exact=False)
     last = bars.group_by("instrument_id").agg(pl.col("session").max().alias("last_bar"))
-    placed = placed.join(last, on="instrument_id", how="left").sort("instrument_id", "ex_session")
+    placed = asked.hstack(taken(closes, before).drop("instrument_id"))
+    placed = placed.join(last, on="instrument_id", how="left", maintain_order="left")
     steps: list[tuple[object, ...]] = []
     unapplied: list[tuple[int, date, str, str]] = []
     for outcome in _stepped(placed, ticks or {}):
@@ -145,14 +140,11 @@ def _traded(bars: pl.DataFrame) -> pl.DataFrame:
 
 def _spread(bars: pl.DataFrame, steps: pl.DataFrame) -> pl.DataFrame:
     """The factor of each bar: that of the last ex-date on or before it, else 1."""
-    rows = bars.select("instrument_id", "session").sort("session", "instrument_id")
-    held = steps.select("instrument_id", "ex_session", "factor", "inferred").sort("ex_session")
-    joined = rows.join_asof(
-        held, left_on="session", right_on="ex_session", by="instrument_id", check_sortedness=False
+    rows = bars.select("instrument_id", "session")
+    held = taken(
+        steps.select("factor", "inferred"), last_before(rows, steps.select("instrument_id", "ex_session"))
     )
-    return joined.select(
-        "instrument_id",
-        "session",
-        pl.col("factor").fill_null(1.0),
-        pl.col("inferred").fill_null(value=False),
-    ).sort("instrument_id", "session")
+    spread = rows.hstack(
+        held.select(pl.col("factor").fill_null(1.0), pl.col("inferred").fill_null(value=False))
+    )
+    return spread.sort("instrument_id", "session")

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import polars as pl
 
 from quant.core.errors import UsageError
+from quant.warehouse.adjust.placing import last_before, taken
 
 How = Literal["none", "pre", "post"]
 Method = Literal["ratio", "additive"]
@@ -122,9 +123,5 @@ def _float(events: pl.DataFrame, name: str) -> pl.Expr:
 
 def _asof(bars: pl.DataFrame, since: pl.DataFrame) -> pl.DataFrame:
     """``bars`` in their order, each with the last row of ``since`` on or before its session."""
-    at = "row_"
-    ordered = bars.with_row_index(at).sort("session")
-    joined = ordered.join_asof(
-        since, left_on="session", right_on="since_", by="instrument_id", check_sortedness=False
-    )
-    return joined.sort(at).drop(at)
+    place = last_before(bars.select("instrument_id", "session"), since.select("instrument_id", "since_"))
+    return bars.hstack(taken(since.drop("instrument_id", "since_"), place))
