@@ -57,6 +57,9 @@ class JoinQuantServer:
         self.faults: deque[str] = deque()
         self.free = threading.Event()
         self._database = _database(self.market)
+        bars, factors = self.market.bars, self.market.factors
+        self._bars = {(r["code"], r["session"]): r for r in bars.iter_rows(named=True)}
+        self._factors = {(r["code"], r["session"]): r["factor"] for r in factors.iter_rows(named=True)}
         self._lock = threading.Lock()
         self._socket = TServerSocket(host="127.0.0.1", port=0, client_timeout=None)
         self._socket.listen()
@@ -132,8 +135,7 @@ class JoinQuantServer:
         days = [d for d in sessions if start_date[:10] <= d.isoformat() <= end_date[:10]]
         if frequency != "daily":
             return self._minutes(security, days, int(frequency.removesuffix("m")), fields)
-        bars = {(r["code"], r["session"]): r for r in self.market.bars.iter_rows(named=True)}
-        factors = {(r["code"], r["session"]): r["factor"] for r in self.market.factors.iter_rows(named=True)}
+        bars, factors = self._bars, self._factors
         rows: dict[str, list[Any]] = {name: [] for name in ("time", "code", *fields)}
         for code in security:
             for day in days:
@@ -147,7 +149,7 @@ class JoinQuantServer:
 
     def _minutes(self, security: Sequence[str], days: list[date], step: int, fields: Sequence[str]) -> Any:
         stamps = [m for m in (*range(571, 691), *range(781, 901)) if (m - 570) % step == 0]
-        bars = {(r["code"], r["session"]): r for r in self.market.bars.iter_rows(named=True)}
+        bars = self._bars
         rows: dict[str, list[Any]] = {name: [] for name in ("time", "code", *fields)}
         for code in security:
             for day in days:
@@ -166,7 +168,7 @@ class JoinQuantServer:
         assert info == "is_st" and df
         sessions = self.market.bars["session"].unique().sort()
         days = [d for d in sessions if start_date <= d.isoformat() <= end_date]
-        st = {(r["code"], r["session"]): r["st"] for r in self.market.bars.iter_rows(named=True)}
+        st = {key: row["st"] for key, row in self._bars.items()}
         return frame(
             {code: [bool(st.get((ours(code), day), False)) for day in days] for code in security_list},
             [at(day) for day in days],

@@ -78,7 +78,7 @@ class AkshareAdapter:
             frame = frame.with_columns(pl.col("code").cast(pl.String).str.zfill(6))
             chosen = [parse_code(code).symbol for code in self._settings.codes]
             frame = frame.filter(pl.col("code").is_in(chosen)) if chosen else frame
-        if endpoint == "stock_zh_a_daily" and "date" in frame.columns:
+        if endpoint == "stock_zh_a_daily":
             code = str(parse_code(str(payload.request["symbol"])))
             frame = frame.filter(pl.col("date") != _BEFORE_ALL).with_columns(pl.lit(code).alias("code"))
         return frame

@@ -104,7 +104,10 @@ class AkshareProgram:
             return self._list(str(params["list"]))
         if endpoint == "stock_zh_a_daily" and "start_date" in params:
             return self._sina(params)
-        return _columns(getattr(self._sdk, endpoint)(**params))
+        found = _columns(getattr(self._sdk, endpoint)(**params))
+        if endpoint == "stock_zh_a_daily":  # factors do not say whose they are
+            found["symbol"] = [params["symbol"]] * len(found["date"])
+        return found
 
     def _sina(self, params: Params) -> dict[str, list[object]]:
         """Sina's candles. akshare invents a row on each date on which the number of shares changed, and finds
@@ -113,7 +116,8 @@ class AkshareProgram:
         found = _columns(self._sdk.stock_zh_a_daily(symbol=params["symbol"], adjust=params["adjust"]))
         first, last = (f"{d[:4]}-{d[4:6]}-{d[6:]}" for d in (params["start_date"], params["end_date"]))
         inside = [i for i, day in enumerate(found["date"]) if first <= str(day) <= last]
-        return {name: [values[i] for i in inside] for name, values in found.items()}
+        cut = {name: [values[i] for i in inside] for name, values in found.items()}
+        return {**cut, "symbol": [params["symbol"]] * len(inside)}
 
     def _list(self, name: str) -> dict[str, list[object]]:
         """One of the lists in common columns; unlike akshare's own sum of them with dates."""
