@@ -10,11 +10,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from quant.core.time import parse_date
+from quant.core.time import parse_date, parse_instant
 from quant.pipelines.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -80,21 +80,31 @@ class Desk:
         end: str | date | None = None,
         version: int | None = None,
         columns: list[str] | None = None,
+        as_of: str | datetime | None = None,
     ) -> pl.DataFrame:
-        """Rows of a golden table with ``start <= session <= end``, at its newest or the given version."""
+        """Rows of a golden table with ``start <= session <= end``, at its newest or the given version; with
+        ``as_of`` as they were known at that instant.
+        """
         from quant.warehouse.lake import Lake
 
         return Lake(self.workspace.lake).read(
-            name, version=version, start=_date(start), end=_date(end), columns=columns
+            name,
+            version=version,
+            start=_date(start),
+            end=_date(end),
+            columns=columns,
+            as_of=_instant(as_of),
         )
 
-    def sql(self, query: str, *, engine: str = "clickhouse") -> pl.DataFrame:
-        """One SELECT over the lake."""
+    def sql(
+        self, query: str, *, engine: str = "clickhouse", as_of: str | datetime | None = None
+    ) -> pl.DataFrame:
+        """One SELECT over the lake, or over what was known ``as_of`` an instant."""
         import polars as pl
 
         from quant.pipelines.flows.query import run_query
 
-        answer = run_query(self.workspace, query, engine=engine)
+        answer = run_query(self.workspace, query, engine=engine, as_of=_instant(as_of))
         return pl.DataFrame(answer.rows, schema=list(answer.columns), orient="row", infer_schema_length=None)
 
     def factor(
@@ -129,6 +139,10 @@ class Desk:
         from quant.pipelines.flows.runs import load_run
 
         return Run(load_run(self.workspace, run_id))
+
+
+def _instant(value: str | datetime | None) -> datetime | None:
+    return None if value is None else parse_instant(value)
 
 
 def _date(value: str | date | None) -> date | None:

@@ -334,3 +334,34 @@ def test_run_recall_prints_what_would_differ(desk: Workspace, capsys: pytest.Cap
     body = json.loads(capsys.readouterr().out)
     assert body["summary"]["decisions"] == 3
     assert [len(r["decisions"]) for r in body["runs"]] == [3]
+
+
+def test_a_python_strategy_sees_yesterday_s_valuation_and_this_morning_s_report(desk: Workspace) -> None:
+    (desk.root / "strategies" / "seen.py").write_text(
+        "SEEN = []\n"
+        "class Seen:\n"
+        "    def decide(self, view):\n"
+        "        pe, close = view.history('pe_ttm', 2), view.history('raw_close', 2)\n"
+        "        same = abs(pe[-1] * 2 - close[-2]) < 1e-9\n"
+        "        known = same | (pe[-1] != pe[-1]) | (close[-2] != close[-2])\n"
+        "        assert known.all(), view.session\n"
+        "        assert view.last('eps').shape == (len(view.codes),)\n",
+        encoding="utf-8",
+    )
+    (desk.root / "specs" / "seen.yaml").write_text(
+        "apiVersion: quant/v1\nkind: strategy\nname: seen\n"
+        "code: {entry: strategies.seen:Seen, lookback: 3}\n---\n"
+        "apiVersion: quant/v1\nkind: backtest\nname: seen\nuse: {strategy: seen}\n"
+        "range: [2021-10-08, 2021-12-31]\ncash: 10_000_000\n",
+        encoding="utf-8",
+    )
+    assert backtest(desk, "seen").end == "2021-12-31"
+
+
+def test_the_python_api_reads_as_of_an_instant(desk: Workspace) -> None:
+    from quant.pipelines.desk import Desk
+
+    api, early = Desk(desk), "2022-03-01T16:00+08:00"
+    assert api.table("bars_1d", as_of=early)["session"].max() == date(2022, 2, 28)
+    counted = api.sql("select count(*) as n from bars_1d", engine="duckdb", as_of=early)["n"][0]
+    assert counted == api.table("bars_1d", as_of=early).height

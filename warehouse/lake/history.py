@@ -11,6 +11,7 @@ not there. An end of a spell after T (``to_session``, ``delist_date``) was not k
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
@@ -54,8 +55,13 @@ def supersede(lake: Lake, ref: TableRef, before: pl.DataFrame, rows: pl.DataFram
     said = [name for name in _said(table) if name not in table.key]
     key = list(table.key)
     kept = [name for name in PROVENANCE if name in table.names and name not in (*key, *said)]
+    before, rows = before.sort(key), rows.sort(key)
     old = before.select(*key, *(pl.col(n).alias(f"{n}__old") for n in (*said, *kept)), pl.lit(1).alias("_"))
-    pairs = rows.join(old, on=key, how="left", nulls_equal=True, maintain_order="left")
+    aligned = before.height == rows.height and before.select(key).equals(rows.select(key))
+    if aligned:  # a day that is written again: the same keys, nothing to look up
+        pairs = rows.hstack(old.drop(key))
+    else:
+        pairs = rows.join(old, on=key, how="left", nulls_equal=True, maintain_order="left")
     same = pl.all_horizontal(
         pl.col("_").is_not_null(), *(pl.col(n).eq_missing(pl.col(f"{n}__old")) for n in said)
     )
@@ -63,9 +69,14 @@ def supersede(lake: Lake, ref: TableRef, before: pl.DataFrame, rows: pl.DataFram
     written = pairs.with_columns(
         pl.when(pl.col("_")).then(pl.col(f"{n}__old")).otherwise(pl.col(n)).alias(n) for n in kept
     ).select(rows.columns)
-    gone = before.join(pairs.filter("_").select(key), on=key, how="anti", nulls_equal=True)
+    if aligned:
+        gone = before.filter(~pairs["_"]).with_columns(removed=pl.lit(value=False))
+    else:
+        gone = before.join(pairs.filter("_").select(key), on=key, how="anti", nulls_equal=True)
+        taken = rows.select(key).with_columns(removed=pl.lit(value=False))
+        gone = gone.join(taken, on=key, how="left", nulls_equal=True)
     if gone.height:
-        _append(lake, ref, gone.select(table.names), rows)
+        _append(lake, ref, gone.with_columns(pl.col("removed").fill_null(value=True)), rows)
     return written
 
 
@@ -74,20 +85,13 @@ def _said(table: TableContract) -> list[str]:
 
 
 def _append(lake: Lake, ref: TableRef, gone: pl.DataFrame, rows: pl.DataFrame) -> None:
+    """Add rows that ceased to hold, ``removed`` where no row took their place."""
     table, target = ref.contract, history_ref(ref)
-    key = list(table.key)
     opened = delta.open_table(lake.path(ref))
     assert opened is not None
     version = opened.version
-    fresh = gone.join(
-        rows.select(key).with_columns(pl.lit(value=False).alias("removed")),
-        on=key,
-        how="left",
-        nulls_equal=True,
-    ).with_columns(
-        pl.col("removed").fill_null(value=True),
-        _superseded_at(rows).alias("superseded_at"),
-        pl.lit(version, pl.Int64).alias("last_version"),
+    fresh = gone.with_columns(
+        _superseded_at(rows).alias("superseded_at"), pl.lit(version, pl.Int64).alias("last_version")
     )
     fresh = fresh.select(target.contract.names)
     start, end = _bounds(table, gone)
@@ -166,32 +170,26 @@ def read_as_of(
     start: date | None,
     end: date | None,
     moment: datetime,
+    columns: Sequence[str] | None = None,
 ) -> pl.DataFrame:
-    """Rows of a table as they were known at ``moment``, of the given version and what came before it.
+    """Rows of a table as they were known at ``moment``, of the given version and what came before it; of
+    ``columns`` and those that tell the versions of a row.
 
     Later restatements do not change the answer for a version. Raises UsageError for an instant without zone.
     """
     _refuse_naive(moment)
     table = ref.contract
-    current = lake.scan(ref, version, start, end).collect()
-    if table.system:
-        return current.filter(pl.col("recorded_at") <= moment) if "recorded_at" in table.names else current
-    past = _past(lake, ref, version, start, end)
-    rows = _versions_known(table, current, past, moment) if past.height else _known(current, moment)
-    return _open_ends(table, rows, moment)
-
-
-def _past(
-    lake: Lake, ref: TableRef, version: int | None, start: date | None, end: date | None
-) -> pl.DataFrame:
-    """The history as it was when ``version`` was written."""
-    target = history_ref(ref)
-    rows = lake.scan(target, None, start, end)
-    if version is None:
+    if version is None:  # fixed first: a restatement meanwhile must not be seen in the history alone
         version = lake.version(ref.table, layer=ref.layer, source=ref.source)
-    if version is None:
-        return pl.DataFrame(schema=target.contract.schema)
-    return rows.filter(pl.col("last_version") < version).collect()
+    wanted = {*(columns or table.names), *table.key, "known_at", "recorded_at"}
+    names = [name for name in table.names if name in wanted]
+    current = lake.scan(ref, version, start, end).select(names).collect()
+    if table.system:
+        return current.filter(pl.col("recorded_at") <= moment) if "recorded_at" in names else current
+    past = lake.scan(history_ref(ref), None, start, end).filter(pl.col("last_version") < (version or 0))
+    gone = past.select(*names, "superseded_at", "last_version", "removed").collect()
+    rows = _versions_known(table, current, gone, moment) if gone.height else _known(current, moment)
+    return _open_ends(table, rows, moment)
 
 
 def _known(rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
@@ -225,7 +223,7 @@ def _versions_known(
 
 def _open_ends(table: TableContract, rows: pl.DataFrame, moment: datetime) -> pl.DataFrame:
     name = _ENDS.get(table.name)
-    if name is None:
+    if name is None or name not in rows.columns:
         return rows
     today = moment.astimezone(ZoneInfo(_ZONE)).date()
     return rows.with_columns(pl.when(pl.col(name) <= today).then(pl.col(name)).alias(name))

@@ -86,10 +86,6 @@ class Lake:
         unknown tables, versions and columns.
         """
         ref = table_ref(table, layer, source)
-        if as_of is not None:
-            rows = history.read_as_of(self, ref, version, start, end, as_of).lazy()
-        else:
-            rows = self.scan(ref, version, start, end)
         if columns is not None:
             unknown = sorted(set(columns) - set(ref.contract.names))
             if unknown:
@@ -99,9 +95,12 @@ class Lake:
                     expected=", ".join(ref.contract.names),
                     found=", ".join(unknown),
                 )
-            rows = rows.select(columns)
         try:
-            return rows.collect()
+            if as_of is not None:
+                rows = history.read_as_of(self, ref, version, start, end, as_of, columns).lazy()
+            else:
+                rows = self.scan(ref, version, start, end)
+            return (rows if columns is None else rows.select(columns)).collect()
         except (OSError, pl.exceptions.PolarsError) as error:
             if version is None or not self._removed(ref, version):
                 raise

@@ -234,3 +234,22 @@ def test_the_definition_holds_on_random_restatements(tmp_path: Path) -> None:
             }
             found = {k: v for k, v in closes(lake, moment).items() if k[0] not in later}
             assert found == expected, (case, moment)
+
+
+def test_columns_are_cut_after_the_versions_were_told_apart(lake: Lake) -> None:
+    write(lake, bars("10.50", R1))
+    write(lake, bars("10.60", R2))
+    rows = lake.read("bars_1d", columns=["close"], as_of=R1)
+    assert rows.columns == ["close"]
+    assert [str(c) for c in rows["close"].unique()] == ["10.5000"]
+    with pytest.raises(UsageError, match="no column nope"):
+        lake.read("bars_1d", columns=["nope"], as_of=R1)
+    assert lake.read("adjustment_factors", as_of=R1).height == 0
+
+
+def test_a_version_that_gc_removed_says_so_as_of_an_instant_too(lake: Lake) -> None:
+    first = write(lake, bars("10.50", R1))
+    write(lake, bars("10.60", R2))
+    lake.gc(keep_hours=0)
+    with pytest.raises(UsageError, match="removed by gc"):
+        lake.read("bars_1d", version=first, as_of=R1)
