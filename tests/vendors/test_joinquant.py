@@ -152,6 +152,16 @@ def test_answers_stay_below_a_page(server: JoinQuantServer) -> None:
     jq.close()
 
 
+def test_a_cut_table_that_nobody_would_split_is_refused(
+    jq: JoinQuantAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    call = next(iter(jq.calls("corporate_actions", date(2021, 1, 1), date(2021, 12, 31))))
+    monkeypatch.setattr("quant.warehouse.sources.joinquant._TABLE_ROWS", 5)
+    with pytest.raises(VendorFault, match="max_rows: 5") as raised:
+        jq.ask(call, 5.0)
+    assert raised.value.trouble == "invalid"
+
+
 def test_a_wrong_password_is_refused_and_nowhere_to_be_seen(server: JoinQuantServer) -> None:
     jq = adapter(server.port, secret=f"{USER}:wrong horse battery")
     with pytest.raises(VendorFault) as raised:

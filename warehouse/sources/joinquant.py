@@ -20,7 +20,7 @@ from quant.warehouse.sources.isolated import IsolatedSdk
 from quant.warehouse.sources.port import Payload
 from quant.warehouse.sources.settings import SourceSettings
 from quant.warehouse.sources.spans import Want, bunches, by_days, by_months, by_years, halves
-from quant.warehouse.sources.vendor import Answer, Call, VendorWorld
+from quant.warehouse.sources.vendor import Answer, Call, VendorFault, VendorWorld
 
 DAILY_FIELDS: Final = (
     "open", "close", "high", "low", "volume", "money", "pre_close", "high_limit", "low_limit", "paused",
@@ -50,6 +50,9 @@ DATED_BY: Final = {
 """The date column by which rows of the host's tables are asked for."""
 _FREQUENCIES: Final = {"bars_1m": ("1m", 240), "bars_5m": ("5m", 48), "bars_1h": ("60m", 4)}
 _MOST_ROWS: Final = 20_000
+_TABLE_ROWS: Final = 5_000
+_STATEMENT_ROWS: Final = 10_000
+"""Where the SDK itself cuts the rows of the host's tables and of a quarter's reports."""
 _MOST_CODES: Final = 200
 _LATE_QUARTERS: Final = 6
 _NEVER: Final = "2200-01-01"
@@ -74,7 +77,19 @@ class JoinQuantAdapter:
             yield from self._plan(endpoint)(Want(endpoint, dataset, start, end))
 
     def ask(self, call: Call, timeout: float) -> Answer:
-        return self._sdk.ask(call, timeout)
+        """The answer. A table's page that the SDK cut, and that nobody would split, is refused here."""
+        answer = self._sdk.ask(call, timeout)
+        page = _TABLE_ROWS if call.endpoint.startswith("finance.") else _STATEMENT_ROWS
+        if call.endpoint in (*DATED_BY, *STATEMENTS) and answer.rows >= page:
+            caps = [self._settings.page(name, call.endpoint) for name in ("corporate_actions", "fundamentals")
+                    if self._settings.offers(name)]  # fmt: skip
+            if not any(cap is not None and cap <= page for cap in caps):
+                raise VendorFault(
+                    "invalid",
+                    f"a full page of {answer.rows} rows, and the spec does not say how long one is: "
+                    f"max_rows: {page}",
+                )
+        return answer
 
     def split(self, call: Call) -> Sequence[Call]:
         """The halves of a call's codes, or of its dates when it is about one."""
@@ -175,7 +190,7 @@ class JoinQuantAdapter:
 
     def _bunched(self, want: Want, key: str, more: Mapping[str, object], bars: int) -> Iterator[Call]:
         """Codes and dates so that codes * bars stay below a page."""
-        page = self._settings.limits.max_rows or _MOST_ROWS
+        page = (self._settings.limits.max_rows or _MOST_ROWS) - 1  # one short of full: surely all
         spans = by_years(want.start, want.end)
         if bars > 1:
             spans = by_days(want.start, want.end, max(1, page // (bars * 4)))

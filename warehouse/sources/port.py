@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Protocol
-
-import polars as pl
+from typing import TYPE_CHECKING, Protocol
 
 from quant.core.hashing import digest as sha256
+
+if TYPE_CHECKING:  # a vendor's own process knows ports and faults, but needs no frames
+    import polars as pl
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal, Protocol
-
-import polars as pl
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from quant.core.hashing import fingerprint
 from quant.warehouse.sources.port import Payload
 from quant.warehouse.sources.settings import SourceSettings
+
+if TYPE_CHECKING:
+    import polars as pl
 
 Trouble = Literal["transient", "quota", "refused", "invalid"]
 """transient: try again; quota: wait, then try again; refused: credentials or rights, never again;
