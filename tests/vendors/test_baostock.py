@@ -265,8 +265,10 @@ def test_nothing_on_a_session_is_not_yet_there_but_nothing_of_a_code_is_known(
 
 
 def test_few_sessions_are_asked_day_by_day_and_few_codes_code_by_code(bao: BaostockAdapter) -> None:
-    day = list(bao.calls("bars_1d", date(2021, 3, 1), date(2021, 3, 2)))
-    assert [dict(c.params) for c in day] == [{"date": "2021-03-01"}, {"date": "2021-03-02"}]
+    day = list(bao.calls("bars_1d", date(2021, 3, 1), date(2021, 3, 1)))
+    assert [dict(c.params) for c in day] == [{"date": "2021-03-01"}]
+    many = list(bao.calls("adjustment_factors", date(2021, 3, 1), date(2021, 3, 2)))
+    assert [dict(c.params) for c in many] == [{"date": "2021-03-01"}, {"date": "2021-03-02"}]
     year = list(bao.calls("bars_1d", date(2021, 1, 4), date(2021, 12, 31)))
     assert {c.params["code"] for c in year} == {
         f"{code[-2:].lower()}.{code[:6]}" for code in truth().codes("SH", "SZ")

@@ -1,6 +1,6 @@
 """Baostock: A-shares of Shanghai and Shenzhen without a token, through its SDK in a process of its own.
 
-Prices are asked for unadjusted (``adjustflag`` 3), code by code or day by day, whichever is fewer calls.
+Prices are asked for unadjusted (``adjustflag`` 3), code by code or day by day, whichever costs less.
 Factors come as events: a row on each ex-date.
 """
 
@@ -51,6 +51,9 @@ REPORTS: Final = frozenset({
 _FREQUENCIES: Final = {"bars_5m": "5", "bars_1h": "60"}
 _MARKETS: Final = ("XSHG", "XSHE")
 _STOCK: Final = "1"
+_MARKET: Final = 5_500
+_ROWS_A_CALL: Final = 1_000
+"""A call takes about as long as this many rows; a session of the whole market has that many."""
 _LATE_QUARTERS: Final = 6
 """How long after its end a quarter may still be announced or restated."""
 _STAMP: Final = "%Y%m%d%H%M%S%3f"
@@ -149,7 +152,8 @@ class BaostockAdapter:
             yield from self._by_code(want.endpoint, codes, list(by_months(want.start, want.end)), more, bars)
             return
         spans = list(by_years(want.start, want.end, 5))
-        if self._day_by_day(len(codes) * len(spans), want.start, want.end):
+        rows = len(codes) * self._count(want.start, want.end)
+        if self._day_by_day(want, len(codes) * len(spans) + rows / _ROWS_A_CALL, _MARKET / _ROWS_A_CALL):
             yield from self._days(want, codes=True)
             return
         more = {"fields": DAILY_FIELDS, "frequency": "d", "adjustflag": "3"}
@@ -157,7 +161,7 @@ class BaostockAdapter:
 
     def _factors(self, want: Want) -> Iterator[Call]:
         codes = self._codes(want.start, want.end)
-        if self._day_by_day(len(codes), want.start, want.end):
+        if self._day_by_day(want, len(codes), 0):
             yield from self._days(want, codes=False)
             return
         yield from self._by_code(want.endpoint, codes, [(want.start, want.end)], {}, 0)
@@ -208,9 +212,11 @@ class BaostockAdapter:
         for day in calendar(self._settings.calendar).sessions(want.start, want.end):
             yield Call(want.endpoint, {"day": day.isoformat()}, 1)
 
-    def _day_by_day(self, calls: int, start: date, end: date) -> bool:
+    def _day_by_day(self, want: Want, code_by_code: float, more_a_day: float) -> bool:
+        """Whether it costs less to ask for all stocks of each session than for each code, in calls."""
         chosen = self._settings.options.get("by", "auto")
-        return chosen == "day" or (chosen == "auto" and self._count(start, end) < calls)
+        cost = self._count(want.start, want.end) * (1 + more_a_day)
+        return chosen == "day" or (chosen == "auto" and cost < code_by_code)
 
     def _count(self, start: date, end: date) -> int:
         return len(calendar(self._settings.calendar).sessions(start, end))
