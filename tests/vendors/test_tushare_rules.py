@@ -260,7 +260,8 @@ def test_distributions_names_and_reports_of_a_longer_interval(tmp_path: Path) ->
     assert (
         told.filter(pl.col("attribute") == "st").height == spells.filter(pl.col("attribute") == "st").height
     )
-    listed = truth().instruments.filter(pl.col("list_date").fill_null(start) <= end)
+    there = (pl.col("list_date").fill_null(start) <= end) & (pl.col("delist_date").fill_null(end) > start)
+    listed = truth().instruments.filter(there)
     said = [r for r in reports(truth().instruments) if start <= r[3] <= end and r[0] in set(listed["code"])]
     profits = lake.read("fundamentals").filter(pl.col("item") == "net_profit")
     assert profits.height == len(said)
