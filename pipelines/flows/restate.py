@@ -8,16 +8,24 @@ its first difference its later ones may be consequences.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
 
 from quant.core.errors import QuantError
 from quant.core.money import PRICE_SCALE, RATE_SCALE
+from quant.pipelines.flows.recalled import (
+    REPLAYED,
+    DecisionChange,
+    FillChange,
+    OrderChange,
+    Recall,
+    TargetChange,
+)
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,95 +35,6 @@ if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
     from quant.specs.compile.plan import BacktestPlan, PinnedTable
     from quant.warehouse.lake import Lake
-
-Method = Literal["each decision", "replayed"]
-REPLAYED: Final[Method] = "replayed"
-
-
-@dataclass(frozen=True, slots=True)
-class TargetChange:
-    """A name whose target weight a decision would have set otherwise; None = it set none."""
-
-    code: str
-    before: float | None
-    after: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class OrderChange:
-    """An order that would have been another; quantities in shares, negative = sale, 0 = no order."""
-
-    session: date
-    code: str
-    before: int
-    after: int
-
-
-@dataclass(frozen=True, slots=True)
-class FillChange:
-    """A fill at a price that the data now say otherwise, yuan."""
-
-    session: date
-    code: str
-    before: float
-    after: float
-
-
-@dataclass(frozen=True, slots=True)
-class DecisionChange:
-    """One rebalance that would have been another."""
-
-    session: date
-    targets: tuple[TargetChange, ...]
-    orders: tuple[OrderChange, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Recall:
-    """What new data would have changed in a run. ``cells`` counts changed cells in the run's range by table;
-    ``problem`` says why a run could not be replayed.
-    """
-
-    run: str
-    name: str
-    mode: str
-    cells: Mapping[str, int]
-    decisions: tuple[DecisionChange, ...] = ()
-    fills: tuple[FillChange, ...] = ()
-    method: Method = "each decision"
-    problem: str | None = None
-
-    @property
-    def affected(self) -> bool:
-        return bool(self.decisions or self.fills or self.problem)
-
-    def as_dict(self) -> dict[str, Any]:
-        return {
-            "run": self.run,
-            "name": self.name,
-            "mode": self.mode,
-            "cells": dict(self.cells),
-            "method": self.method,
-            "problem": self.problem,
-            "decisions": [
-                {
-                    "session": d.session.isoformat(),
-                    "targets": [{"code": t.code, "before": t.before, "after": t.after} for t in d.targets],
-                    "orders": [_plain(o) for o in d.orders],
-                }
-                for d in self.decisions
-            ],
-            "fills": [_plain(f) for f in self.fills],
-        }
-
-
-def _plain(change: OrderChange | FillChange) -> dict[str, Any]:
-    return {
-        "session": change.session.isoformat(),
-        "code": change.code,
-        "before": change.before,
-        "after": change.after,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -417,13 +336,3 @@ def _repriced(desk: Workspace, old: Prepared, new: Prepared, last: int) -> tuple
         for r, i in zip(rows[hit].tolist(), instruments[hit].tolist(), strict=True)
     }
     return tuple(FillChange(s, c, float(b), float(a)) for (s, c), (b, a) in sorted(changes.items()))
-
-
-def summary(recalls: Sequence[Recall]) -> dict[str, int]:
-    """Totals for a screen: runs looked at, runs affected, decisions and orders that would differ."""
-    return {
-        "runs": len(recalls),
-        "affected": sum(r.affected for r in recalls),
-        "decisions": sum(len(r.decisions) for r in recalls),
-        "orders": sum(len(d.orders) for r in recalls for d in r.decisions),
-    }

@@ -102,7 +102,8 @@ def recall(
     json_output: JsonOption = False,
 ) -> None:
     """Past decisions that would be others with the data as they are now: rebalances, orders, fills."""
-    from quant.pipelines.flows.restate import affected_decisions, summary
+    from quant.pipelines.flows.recalled import summary
+    from quant.pipelines.flows.restate import affected_decisions
     from quant.qcli.render.recall import print_recalls
     from quant.qcli.screen import print_json
 

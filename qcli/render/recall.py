@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from quant.qcli.screen import note, print_table
 
 if TYPE_CHECKING:
-    from quant.pipelines.flows.restate import DecisionChange, Recall
+    from quant.pipelines.flows.recalled import DecisionChange, Recall
 
 
 def print_recalls(recalls: Sequence[Recall]) -> None:
