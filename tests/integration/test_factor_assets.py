@@ -38,13 +38,15 @@ def fetch(desk: Workspace) -> None:
 def change_a_close(lake: Lake) -> None:
     """Restate one stored bar, as a vendor's correction would."""
     bars = lake.read("bars_1d").sort("session", "instrument_id")
-    day = bars["session"][-1]
-    rows = bars.filter(pl.col("session") == day).with_row_index("n")
-    moved = pl.when(pl.col("n") == 0).then(pl.col("high")).otherwise(pl.col("close"))
-    rows = rows.with_columns(close=moved).with_columns(
-        recorded_at=pl.col("recorded_at") + timedelta(seconds=1)
+    chosen = bars.filter(pl.col("close") < pl.col("high")).row(-1, named=True)
+    day = chosen["session"]
+    rows = bars.filter(pl.col("session") == day).with_columns(
+        close=pl.when(pl.col("instrument_id") == chosen["instrument_id"])
+        .then(pl.col("high"))
+        .otherwise(pl.col("close")),
+        recorded_at=pl.col("recorded_at") + timedelta(seconds=1),
     )
-    assert lake.write_interval(TableRef("bars_1d"), rows.drop("n"), day, day).changed
+    assert lake.write_interval(TableRef("bars_1d"), rows, day, day).changed
 
 
 def test_factors_stand_below_the_tables_they_read(desk: Workspace) -> None:
