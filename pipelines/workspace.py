@@ -7,6 +7,7 @@ Settings are read once and passed down as a value; each knows its origin
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FILE = "quant.toml"
 ENVIRONMENT_PREFIX = "QUANT__"
 SECRET_WORDS = ("token", "secret", "password", "passwd", "apikey", "api_key")
+_IN_ADDRESS = re.compile(r"(://[^:@/\s]+):[^@\s]+@")
 DEFAULTS: Mapping[str, Any] = {
     "format": WORKSPACE_FORMAT,
     "name": "",
@@ -51,7 +53,7 @@ class Setting:
     def shown(self) -> str:
         """The value for a screen; secrets are masked."""
         secret = any(word in self.key.lower().rsplit(".", 1)[-1] for word in SECRET_WORDS)
-        return "***" if secret and self.value else str(self.value)
+        return "***" if secret and self.value else _IN_ADDRESS.sub(r"\1:***@", str(self.value))
 
     def as_dict(self) -> dict[str, str]:
         return {"key": self.key, "value": self.shown, "origin": self.origin}

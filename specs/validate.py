@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from difflib import get_close_matches
 from typing import Any
 
@@ -14,6 +15,8 @@ from quant.specs.schema.model import Header
 from quant.specs.schema.select import PROVIDERS, choices_at, fields_at, model_for, part_at
 
 SECRET_WORDS = ("secret", "token", "password", "passwd", "apikey", "api_key")
+_IN_ADDRESS = re.compile(r"(://[^:@/\s]+):[^@\s]+@")
+"""A password in an address is not shown."""
 
 
 def validate(kind: str, tree: dict[str, Tree], marks: Marks) -> tuple[Header | None, list[SpecError]]:
@@ -99,7 +102,7 @@ def _error(
             )
     value = value_at(tree, path)
     secret = any(isinstance(s, str) and any(w in s.lower() for w in SECRET_WORDS) for s in path)
-    found = "(not shown)" if secret else describe(value)
+    found = "(not shown)" if secret else _IN_ADDRESS.sub(r"\1:***@", describe(value))
     where = marks.value(path)
     context = fault.get("ctx") or {}
     if fault["type"] == "quant":

@@ -7,7 +7,19 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from quant.specs.schema.model import Header, Part
-from quant.specs.schema.values import Count, Date, FilePattern, Folder, Megabytes, Name, Text
+from quant.specs.schema.values import (
+    Count,
+    Date,
+    FilePattern,
+    Flag,
+    Folder,
+    LakePlace,
+    Megabytes,
+    Name,
+    Secret,
+    ServerAddress,
+    Text,
+)
 
 
 class Paths(Part):
@@ -19,6 +31,8 @@ class Paths(Part):
     """The folder of Python strategies."""
     state: FilePattern = ".quant"
     """The folder of data, runs and sessions; nothing in it is written by hand."""
+    lake: LakePlace | None = None
+    """Where the lake lies: a folder, or `s3://bucket/prefix`; below the state unless said otherwise."""
 
 
 class ProjectDefaults(Part):
@@ -46,10 +60,37 @@ class EngineSettings(Part):
 
     threads: Count = 1
     """Threads of the factor engine."""
-    sql: Literal["clickhouse", "duckdb"] = "clickhouse"
-    """The engine of `quant data sql`."""
+    sql: Literal["clickhouse", "duckdb", "server"] = "clickhouse"
+    """The engine of `quant data sql`: ClickHouse or DuckDB on the lake's files, or a ClickHouse server."""
     panel_cache_mb: Megabytes = 4096
     """Room for panels kept on disk between runs, in MiB; 0 keeps none."""
+
+
+class StorageSettings(Part):
+    """How a lake on object storage is reached."""
+
+    endpoint: Text | None = None
+    """The address of a store that is not Amazon's, as `https://minio.example:9000`."""
+    region: Text | None = None
+    """The region of the bucket."""
+    allow_http: Flag = False
+    """Whether the endpoint may be without encryption, on a private network."""
+    access_key: Secret | None = None
+    """The access key, as a reference: `env://NAME`, `keyring://service/name`, `file://name`. Without it the
+    usual places of AWS credentials are asked."""
+    secret_key: Secret | None = None
+    """The secret key, as a reference."""
+    session_token: Secret | None = None
+    """The token of temporary credentials, as a reference."""
+
+
+class ClickHouseSettings(Part):
+    """A ClickHouse server that holds copies of the lake's tables."""
+
+    url: ServerAddress
+    """`clickhouse://user@host:8123/database`; `clickhouses://` with encryption."""
+    password: Secret | None = None
+    """The password, as a reference: `env://NAME`, `keyring://service/name`, `file://name`."""
 
 
 class Profile(Part):
@@ -74,6 +115,10 @@ class Profile(Part):
     """How this profile shows results."""
     engine: EngineSettings | None = None
     """How this profile works."""
+    storage: StorageSettings | None = None
+    """How this profile's lake on object storage is reached."""
+    clickhouse: ClickHouseSettings | None = None
+    """The ClickHouse server of this profile."""
 
 
 class ProjectSpec(Header):
@@ -90,5 +135,9 @@ class ProjectSpec(Header):
     """How results are shown."""
     engine: EngineSettings = EngineSettings()
     """How work is done."""
+    storage: StorageSettings | None = None
+    """How a lake on object storage is reached."""
+    clickhouse: ClickHouseSettings | None = None
+    """The ClickHouse server of every profile that names none itself."""
     profiles: Annotated[dict[Name, Profile], Field(min_length=1)]
     """The profiles by name."""

@@ -333,3 +333,21 @@ EnvironmentName = Annotated[
     _matching(re.compile(r"[A-Z][A-Z0-9_]{0,63}"), "not an environment variable", "a name as MARKET_DATA"),
     _schema(pattern="^[A-Z][A-Z0-9_]*$"),
 ]
+LakePlace = Annotated[
+    str,
+    _matching(
+        re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s]*)?|(?!.*://).{1,1024}"),
+        "not a place for a lake",
+        "a folder, or s3://bucket/prefix",
+    ),
+    _schema(),
+]
+ServerAddress = Annotated[
+    str,
+    _matching(
+        re.compile(r"clickhouses?://(?:[^\s:@/]+@)?[^\s:@/]+(?::[0-9]{1,5})?(?:/[A-Za-z_][A-Za-z0-9_]*)?(?:\?\S*)?"),
+        "not the address of a ClickHouse server",
+        "clickhouse://user@host:8123/database; the password is a reference in `password`",
+    ),
+    _schema(),
+]
