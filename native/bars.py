@@ -47,7 +47,7 @@ class Fault(IntFlag):
     BACKWARDS = 4
     """Earlier than a tick that came before it."""
     DUPLICATE = 8
-    """The tick before it again."""
+    """The tick before it again: the same instant, price and running total."""
     RESET = 16
     """A running total fell within the session."""
 

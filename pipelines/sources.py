@@ -269,8 +269,10 @@ def _file_options(spec: FileDataset) -> dict[str, object]:
         "members": spec.members,
         "where": spec.where or {},
     }
+    within_a_day = {"stamp": spec.stamp, "date_is": spec.date_is, "max_jump": str(spec.max_jump)}
+    said |= {name: value for name, value in within_a_day.items() if name in spec.model_fields_set}
     usual = {field.name: getattr(FileOptions(), field.name) for field in fields(FileOptions)}
-    return {name: value for name, value in said.items() if value != usual[name]}
+    return {name: value for name, value in said.items() if value != usual.get(name)}
 
 
 def _date(value: object) -> date | None:

@@ -24,6 +24,7 @@ _MEANT_FOR: Final = {
     "encoding": ("csv", "tdx_text", "json_lines"),
     "delimiter": _TEXT,
 }
+_WITHIN_A_DAY: Final = ("bars_1m", "bars_5m", "bars_1h", "ticks", "funding_rates")
 
 
 def check_files(name: str, dataset: FileDataset, marks: Marks) -> Iterator[SpecError]:
@@ -38,6 +39,16 @@ def check_files(name: str, dataset: FileDataset, marks: Marks) -> Iterator[SpecE
                 where=marks.key((*base, option)),
                 expected=f"format: {' or '.join(formats)}",
                 found=f"format: {dataset.format}",
+                hint=f"leave {option} out",
+            )
+    for option in ("stamp", "date_is", "max_jump"):
+        if option in given and name not in _WITHIN_A_DAY:
+            yield SpecError(
+                "spec.contradiction",
+                f"{option} says nothing of {name}",
+                where=marks.key((*base, option)),
+                expected=", ".join(_WITHIN_A_DAY),
+                found=name,
                 hint=f"leave {option} out",
             )
     if not dataset.header and not dataset.names:

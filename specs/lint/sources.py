@@ -60,7 +60,7 @@ OPTIONAL: Mapping[str, tuple[str, ...]] = {
         ("bars_1m", "bars_5m", "bars_1h"), ("session", "date", "time", "amount", "open_interest")
     ),
     "ticks": (
-        *("session", "date", "time", "cumulative_volume", "cumulative_amount"),
+        *("session", "date", "time", "trade_id", "cumulative_volume", "cumulative_amount"),
         *("seq", "volume", "amount", "open_interest", "bid", "ask", "bid_size", "ask_size"),
         "side",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -20,6 +21,7 @@ from quant.specs.schema.values import (
     Rows,
     Scale,
     Text,
+    Tolerance,
 )
 
 
@@ -79,6 +81,12 @@ class FileDataset(Part):
     """Which data sets of an HDF5 file are read, as `data/*`; the last part of each is the column `key`."""
     members: Text = "*"
     """Which files of a zip archive are read, as `*.csv`."""
+    stamp: Literal["end", "start"] = "end"
+    """Which end of a bar within the day its time is; bars are stored with their end."""
+    date_is: Literal["calendar", "session"] = "calendar"
+    """Whether the date beside a time is the calendar's, or at night that of the session it belongs to."""
+    max_jump: Tolerance = Decimal("0.2")
+    """How far a tick may lie from the last good one unless the next one confirms it; 0 = any distance."""
     where: dict[str, Text] | None = None
     """Which records of JSON lines are read, as `{stream: btcusdt@trade}`."""
     fields: Annotated[dict[str, FileField], Field(min_length=1)]

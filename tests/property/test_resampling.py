@@ -300,8 +300,8 @@ def _faults(ticks: list[dict[str, Any]], totals: bool, limits: bool) -> list[int
         fault = 0
         if any(other["ts"] > tick["ts"] for other in earlier):
             fault |= Fault.BACKWARDS
-        keys = ("ts", "price", "session", *(("total",) if totals else ()))
-        if k and all(ticks[k - 1][key] == tick[key] for key in keys):
+        keys = ("ts", "price", "session", "total")
+        if k and totals and all(ticks[k - 1][key] == tick[key] for key in keys):
             fault |= Fault.DUPLICATE
         standing = [ticks[i]["total"] for i in same_session if not out[i] & Fault.RESET]
         if totals and max([Decimal(0), *standing]) > tick["total"]:

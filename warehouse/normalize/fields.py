@@ -6,8 +6,10 @@ A value that is there but cannot be read is never silently null: the row is mark
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -48,6 +50,10 @@ _DATE_FORMATS: Final = (
     "%Y-%m-%d %H:%M",
 )
 _ZONED: Final = ("%Y-%m-%dT%H:%M:%S%#z", "%Y-%m-%dT%H:%M:%S%.f%#z", "%Y-%m-%d %H:%M:%S%#z")
+_LOCAL: Final = (
+    "%Y-%m-%d %H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f", "%Y/%m/%d %H:%M:%S%.f", "%Y-%m-%d %H:%M",
+    "%Y/%m/%d %H:%M", "%Y%m%d %H:%M:%S", "%Y%m%d %H:%M", "%Y%m%d%H%M%S", "%Y%m%d%H%M",
+)  # fmt: skip
 _EMPTY: Final = ["", "nan", "NaN", "NAN", "NaT", "None", "null", "NULL", "N/A", "n/a", "#N/A", "-", "--"]
 _EPOCH_DIGITS: Final = {10: (1_000_000, 1), 13: (1000, 1), 16: (1, 1), 19: (1, 1000)}
 """Digits of seconds, milli-, micro- and nanoseconds since 1970 -> what makes them microseconds."""
@@ -105,6 +111,8 @@ def _values(column: pl.Series, field: FieldSettings, dtype: pl.DataType, reading
         return to_codes(column, field.style, reading.venue)
     if dtype == pl.Date:
         return to_dates(column, field.format, reading)
+    if isinstance(dtype, pl.Datetime):
+        return to_instants(column, field.format, reading)
     if dtype == pl.Boolean:
         return to_flags(column)
     if isinstance(dtype, pl.Decimal) or dtype in (pl.Int64, pl.Float64):
@@ -221,6 +229,51 @@ def _local_date(at: pl.Series, reading: Reading) -> pl.Series:
     return at.dt.date().alias("date").to_frame().select(
         pl.when(midnight).then("date").otherwise(there)
     ).to_series()  # fmt: skip
+
+
+def to_instants(column: pl.Series, form: str | None, reading: Reading = _PLAIN) -> pl.Series:
+    """Instants in UTC: times with a zone, times of the source's zone, and times counted since 1970."""
+    if isinstance(column.dtype, pl.Datetime):
+        return _in_utc(column.cast(pl.Datetime("us", column.dtype.time_zone)), reading)
+    text = ascii_form(column.cast(pl.String))
+    if form is not None:
+        return _in_utc(text.str.to_datetime(form, time_unit="us", strict=False), reading)
+    found = pl.Series(column.name, [None] * len(text), dtype=pl.Datetime("us", "UTC"))
+    for read in _readings(text, reading):
+        found = found.zip_with(found.is_not_null(), read())
+        if found.null_count() == text.null_count():
+            break
+    return found
+
+
+def _readings(text: pl.Series, reading: Reading) -> Iterator[Callable[[], pl.Series]]:
+    """The ways to read an instant, the most telling first."""
+    for form in _LOCAL[:1]:
+        yield partial(_local_instant, text, form, reading)
+    plus = text.str.replace(r"(?i)z$", "+00:00")
+    for form in _ZONED:
+        yield partial(plus.str.to_datetime, form, time_unit="us", strict=False, time_zone="UTC")
+    for width, (up, down) in _EPOCH_DIGITS.items():
+        yield partial(_counted, text, width, up, down)
+    for form in _LOCAL[1:]:
+        yield partial(_local_instant, text, form, reading)
+
+
+def _local_instant(text: pl.Series, form: str, reading: Reading) -> pl.Series:
+    return _in_utc(text.str.to_datetime(form, time_unit="us", strict=False), reading)
+
+
+def _counted(text: pl.Series, digits: int, up: int, down: int) -> pl.Series:
+    number = text.cast(pl.Int64, strict=False)
+    number = number.set(text.str.len_chars() != digits, None)
+    return (number * up // down).cast(pl.Datetime("us", "UTC"))
+
+
+def _in_utc(at: pl.Series, reading: Reading) -> pl.Series:
+    if getattr(at.dtype, "time_zone", None):
+        return at.dt.convert_time_zone("UTC")
+    zoned = at.dt.replace_time_zone(reading.zone, ambiguous="earliest", non_existent="null")
+    return zoned.dt.convert_time_zone("UTC")
 
 
 def to_flags(column: pl.Series) -> pl.Series:

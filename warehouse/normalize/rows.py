@@ -22,6 +22,8 @@ from quant.warehouse.normalize.fundamentals import (
     refuse_unknown_items,
 )
 from quant.warehouse.normalize.indices import complete_index_members, complete_index_weights
+from quant.warehouse.normalize.intraday import COMPLETE as INTRADAY
+from quant.warehouse.normalize.intraday import with_types
 from quant.warehouse.normalize.texts import plain_headers
 from quant.warehouse.sources.settings import DatasetSettings, FieldSettings, SourceSettings
 
@@ -44,6 +46,7 @@ _COMPLETE: Final[dict[str, Completion]] = {
     "fundamentals": complete_fundamentals,
     "index_members": complete_index_members,
     "index_weights": complete_index_weights,
+    **INTRADAY,
 }
 _ANY_DAY: Final = ("calendar", "fundamentals")
 """Tables whose dates need not be sessions: companies announce on Saturdays too."""
@@ -128,6 +131,8 @@ def converted(target: TableContract, vendor: VendorRows, reading: Reading | None
     if target.name == "fundamentals":
         types |= WIDE_TYPES
         refuse_unknown_items(vendor.dataset, tuple(types))
+    if target.name in INTRADAY:
+        types = with_types(types)
     frame = vendor.frame
     columns: list[pl.Series] = []
     rule = pl.Series(RULE, [None] * frame.height, dtype=pl.String)

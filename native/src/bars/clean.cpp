@@ -16,8 +16,9 @@ bool beyond_limits(const Ticks& t, std::int64_t k) {
   return under || over;
 }
 
+// Only a running total tells a tick that came twice from two trades alike.
 bool says_the_same(const Ticks& t, std::int64_t k) {
-  return k > 0 && t.ts[k] == t.ts[k - 1] && t.price[k] == t.price[k - 1] &&
+  return t.total != nullptr && k > 0 && t.ts[k] == t.ts[k - 1] && t.price[k] == t.price[k - 1] &&
          t.session[k] == t.session[k - 1] && (t.total == nullptr || t.total[k] == t.total[k - 1]);
 }
 

@@ -5,6 +5,7 @@ from quant.qcli.commands.data import (  # noqa: F401
     canary,
     export,
     quarantine,
+    resample,
     restate,
     snapshot,
     sql,

@@ -8,7 +8,7 @@ enum Fault : std::uint8_t {
   kNoPrice = 1,    // zero or negative
   kSpike = 2,      // outside the limits, or far from its neighbours on both sides
   kBackwards = 4,  // before a tick that came earlier
-  kDuplicate = 8,  // says the same as the tick before at the same instant
+  kDuplicate = 8,  // same instant, price and running total as the tick before
   kReset = 16,     // a running total fell within the session
 };
 
