@@ -104,10 +104,10 @@ class SimulatedMarket(Part):
     """How often cash and shares are distributed."""
     jumps: Intensity = Decimal(1)
     """How often news moves a price."""
-    view: Literal["a", "b"] = "a"
+    view: Literal["a", "b", "c"] = "a"
     """Through which vendor the market is seen; the market itself is the same."""
     disagreements: Intensity = Decimal(1)
-    """How often view b differs from view a."""
+    """How often the views b and c differ from view a."""
 
 
 class SimulatedSource(SourceSpec):

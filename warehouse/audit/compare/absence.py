@@ -82,6 +82,13 @@ class Presence:
         self.rows += np.bincount(matched.instrument, minlength=len(self.instruments))
         self._days(matched.instrument, matched.day)
 
+    def forget(self, instrument: int) -> None:
+        """Leave an instrument's lone rows out: its dates are known to be shifted."""
+        for parts in self.lone.values():
+            for number, part in enumerate(parts):
+                keep = part.instrument != instrument
+                parts[number] = Lone(part.instrument[keep], part.day[keep], part.asleep[keep])
+
     def _days(self, instrument: Ints, day: Ints) -> None:
         names, number = _markets(self.instruments)
         if not len(day):

@@ -15,6 +15,7 @@ from quant.warehouse.audit.compare.relation import Adjustment, Bools, Floats
 Series = Mapping[str, Floats]
 _CLEAR: Final = 0.03
 _EQUAL: Final = 2e-5
+_BESIDE: Final = 20
 DECLARED: Final = ("pre", "post")
 
 
@@ -67,14 +68,17 @@ def reference_gaps(side: Series) -> Bools:
     """Rows whose reference price differs from the close before: ex-dates, as the exchange states them."""
     if "pre_close" not in side or "close" not in side:
         return np.zeros(len(next(iter(side.values()))), dtype=bool)
-    before = _before(side["close"])
+    before = closes(side)
     with np.errstate(invalid="ignore"):
         gap: Bools = np.abs(side["pre_close"] - before) > 0.006 + 1e-4 * np.abs(before)
     return gap & np.isfinite(before) & np.isfinite(side["pre_close"])
 
 
-def _before(close: Floats) -> Floats:
-    """The last known close before each row."""
+def closes(side: Series) -> Floats:
+    """The close before each row: ``before`` where it is known from the whole series."""
+    if "before" in side:
+        return side["before"]
+    close = side["close"]
     index = np.where(np.isfinite(close), np.arange(len(close)), -1)
     last = np.maximum.accumulate(index)
     last = np.r_[-1, last[:-1]]
@@ -115,17 +119,18 @@ def adjusted_side(law: Fit, a: Series, b: Series) -> tuple[str, str]:
     return "", ""
 
 
-def match_steps(law: Fit, raw: Series, adjusted_is_b: bool) -> Steps:
+def match_steps(law: Fit, raw: Series, adjusted_is_b: bool, level: Floats | None = None) -> Steps:
     """The steps of the law against the ex-dates of the raw side.
 
-    On an ex-date the adjusted close before must equal the adjusted reference price.
+    On an ex-date the adjusted close before must equal the adjusted reference price. ``level``, the adjusted
+    by the raw close row by row, shows whether a step that is small against the printed digits is there.
     """
     _, _, first = law.levels()
     total = len(first) - 1
     if "pre_close" not in raw:
         return Steps(total, 0, known=False)
     gaps = np.flatnonzero(reference_gaps(raw)).tolist()
-    before = _before(raw["close"])
+    before = closes(raw)
     blur = _blur(raw["close"], law, adjusted_is_b)
     on, late, early, taken = 0, [], [], set()
     for number in range(1, len(first)):
@@ -144,10 +149,26 @@ def match_steps(law: Fit, raw: Series, adjusted_is_b: bool) -> Steps:
         else:
             early.append((best, step))
     missed = tuple(
-        g for g in gaps
-        if g not in taken and abs(before[g] - raw["pre_close"][g]) > 3 * blur and first[0] < g
-    )  # fmt: skip
+        g
+        for g in gaps
+        if g not in taken
+        and first[0] < g
+        and level is not None
+        and abs(before[g] - raw["pre_close"][g]) > 3 * blur
+        and _flat(level, g, before[g] / raw["pre_close"][g] - 1)
+    )
     return Steps(total, on, tuple(late), tuple(early), missed)
+
+
+def _flat(level: Floats, row: int, expected: float) -> bool:
+    """Whether the level does not rise by what a distribution asks for, clearly against its own noise."""
+    old, new = level[max(row - _BESIDE, 0) : row], level[row : row + _BESIDE]
+    old, new = old[np.isfinite(old)], new[np.isfinite(new)]
+    if len(old) < 3 or len(new) < 3:
+        return False
+    seen = float(np.median(new) / np.median(old) - 1)
+    noise = float(np.median(np.abs(np.r_[old / np.median(old), new / np.median(new)] - 1)))
+    return abs(seen) < 0.4 * abs(expected) and abs(expected) > 3 * noise
 
 
 def _blur(close: Floats, law: Fit, adjusted_is_b: bool) -> float:

@@ -84,7 +84,7 @@ CAUSES: Final = _all(
     ("restated_bar", "unknown", "both rows are consistent in themselves: one was corrected"),
     ("restated", "unknown", "another version of the same source says otherwise"),
     ("adjustment_differs", "unknown", "both are adjusted, by different distributions"),
-    ("wrong_factor", "unknown", "all prices of a row are off by one ratio"),
+    ("other_factor", "unknown", "all prices of a row are off by one ratio"),
     ("flag_differs", "unknown", "status flags differ"),
 )
 

@@ -224,6 +224,7 @@ class _Comparing:
                     f"{'late' if shift.step > 0 else 'early'}", "b", rows=rows,
                 ))  # fmt: skip
                 self._told_all(pair.instrument, cells)
+                self.presence.forget(pair.instrument)
                 continue
             judge(pair, settings, self.judged)
             self.found += check_sides(pair, settings)

@@ -72,3 +72,22 @@ def _present(at: Ints, count: int) -> Bools:
     out = np.zeros(count, dtype=bool)
     out[at] = True
     return out
+
+
+def closes_before(pair: Pair, side: str) -> Floats:
+    """The close before each row on one side; NaN where there is none, or where that side lacks a row that the
+    other has in between: a gap between reference price and close then means nothing.
+    """
+    own, other = (pair.a, pair.b) if side == "a" else (pair.b, pair.a)
+    has, has_other = (pair.has_a, pair.has_b) if side == "a" else (pair.has_b, pair.has_a)
+    traded = has & np.isfinite(own["close"])
+    lacks = has_other & ~has
+    if "volume" in other:
+        lacks &= other["volume"] != 0
+    count = len(pair.day)
+    last = np.maximum.accumulate(np.where(traded, np.arange(count), -1))
+    last = np.r_[-1, last[:-1]]
+    holes = np.cumsum(lacks)
+    between: Ints = holes - np.where(last >= 0, holes[np.maximum(last, 0)], 0)
+    before: Floats = np.where((last >= 0) & (between == 0), own["close"][np.maximum(last, 0)], np.nan)
+    return before

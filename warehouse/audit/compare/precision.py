@@ -70,8 +70,8 @@ def _allowance(name: str, a: Precision, b: Precision, declared: Tolerance | None
     coarse, fine = max(a.quantum, b.quantum), min(a.quantum, b.quantum)
     single = (a.single or b.single) and not (a.single and b.single)
     rel = max(said.rel, FLOAT32 if single else 0.0)
-    share = 1.0 if name == "volume" else 0.5  # lots are cut off as often as they are rounded
-    rounding = coarse * share * (1 + 1e-6) if coarse > fine else 0.0
+    edge = 1 - 1e-6 if name == "volume" else 0.5 + 5e-7  # lots are cut off as often as they are rounded
+    rounding = coarse * edge if coarse > fine else 0.0
     if rounding > said.abs:
         digits = f"multiples of {coarse:g} against {fine:g}" if fine else f"multiples of {coarse:g}"
         return Allowance(rounding, rel, "rounding", digits)

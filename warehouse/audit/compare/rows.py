@@ -60,15 +60,15 @@ class RowClassifier:
     def run(self, *, versions: bool = False) -> Verdicts:
         """Every test in turn; the first that explains a cell names it."""
         if len(self.cells) and not versions:
+            self._units()
             self._neighbours()
             self._stale()
             self._swaps()
-            self._units()
+            self._scope()
             self._rounded()
             self._reference()
             self._factors()
             self._digits()
-            self._scope()
             self._restated()
             self._one_ratio()
         self._rest("restated" if versions else "")
@@ -128,7 +128,7 @@ class RowClassifier:
                 continue
             for power in _POWERS[kind]:
                 unit = 10.0**power
-                room = unit if name == "volume" else unit * 0.51 if name == "amount" else 1e-9
+                room = unit * 1.001 if name in ("volume", "amount") else 1e-9
                 for small, large, suspect in (
                     (self.cells.b[i], self.cells.a[i], 2),
                     (self.cells.a[i], self.cells.b[i], 1),
@@ -137,7 +137,8 @@ class RowClassifier:
                         near = np.abs(small * unit - large) <= np.maximum(
                             room, self._room(name, large, large)
                         )
-                        near &= (large != 0) & (small != 0) & (np.abs(large) > 3 * unit)
+                        near &= (large != 0) & (small != 0)
+                        near &= (kind == "price") | (np.abs(large) > 3 * unit)
                     side = suspect if kind != "price" else self._outside(i, suspect)
                     self._assign(
                         near & self.open[i], [i], unit_cause(name, power, declared=self.declared), side
@@ -226,8 +227,15 @@ class RowClassifier:
         late = np.array(
             [self.codes[n].startswith(_LATE_BOARDS) for n in self.cells.instrument.tolist()], dtype=bool
         )
-        self._assign(quiet & at_close & (late | ~at_open), [v, m], "after_hours_volume", 0)
-        self._assign(quiet & at_open, [v, m], "auction_volume", np.where(more < 0, 2, 1))
+        at_close, at_open = quiet & at_close, quiet & at_open
+        closes = np.bincount(self.cells.instrument[at_close & ~at_open], minlength=len(self.codes))
+        opens = np.bincount(self.cells.instrument[at_open & ~at_close], minlength=len(self.codes))
+        more_closes = (closes > opens)[self.cells.instrument] | (
+            (closes == opens)[self.cells.instrument] & late
+        )
+        after = at_close & (~at_open | more_closes)
+        self._assign(after, [v, m], "after_hours_volume", 0)
+        self._assign(at_open & ~after, [v, m], "auction_volume", np.where(more < 0, 2, 1))
 
     def _restated(self) -> None:
         """Several cells differ and both rows are consistent in themselves."""
@@ -268,7 +276,7 @@ class RowClassifier:
             off = np.abs(self.cells.b[at] - middle * self.cells.a[at])
             near = (off <= 0.0101 * np.maximum(middle, 1.0)) & self.open[at]
         hit: Bools = np.all(near, axis=0)
-        self._take(hit, "wrong_factor", 0, whole=True)
+        self._take(hit, "other_factor", 0, whole=True)
 
     def _rest(self, name: str) -> None:
         for i, field in enumerate(self.cells.fields):

@@ -9,7 +9,7 @@ import numpy as np
 
 from quant.warehouse.audit.compare.adjustment import DECLARED, is_additive, match_steps, reference_gaps, shape
 from quant.warehouse.audit.compare.found import Found
-from quant.warehouse.audit.compare.pairs import Pair, Values
+from quant.warehouse.audit.compare.pairs import Pair, Values, closes_before
 from quant.warehouse.audit.compare.pieces import Fit, fit
 from quant.warehouse.audit.compare.relation import OHLC, Bools, Claims, Floats, Ints
 from quant.warehouse.audit.compare.series import Settings
@@ -35,9 +35,9 @@ def check_sides(pair: Pair, settings: Settings) -> list[Found]:
 def _distributions(pair: Pair) -> Bools:
     """Rows on which any column of either side shows a distribution."""
     steps = np.zeros(len(pair.day), dtype=bool)
-    for values in (pair.a, pair.b):
+    for side, values in (("a", pair.a), ("b", pair.b)):
         if "close" in values and "pre_close" in values:
-            steps |= _gaps(values)
+            steps |= _gaps({**values, "before": closes_before(pair, side)})
         if "factor" in values:
             steps |= _factor_steps(values["factor"])
         for family in _FAMILIES:
@@ -117,7 +117,10 @@ class _Side:
     def _missing_steps(self, law: Fit, rows: Ints, label: str) -> list[Found]:
         if "pre_close" not in self.values or law.model != "ratio":
             return []
-        steps = match_steps(law, {n: v[rows] for n, v in self.values.items()}, adjusted_is_b=True)
+        raw = self._at(rows)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            level = raw[label] / raw["close"]
+        steps = match_steps(law, raw, True, level)
         found = [
             self._found("missing_factor_step", label, rows[[gap]], "no step on an ex-date")
             for gap in steps.missed if steps.on
@@ -152,9 +155,9 @@ class _Side:
         rows = self._rows(["close", "factor"])
         if len(rows) < _FEWEST:
             return []
-        values = {n: v[rows] for n, v in self.values.items()}
+        values = self._at(rows)
         gaps, steps = _gaps(values), _factor_steps(values["factor"])
-        before = np.r_[np.nan, values["close"][:-1]]
+        before = values["before"]
         with np.errstate(invalid="ignore", divide="ignore"):
             size = np.abs(before - values["pre_close"]) / before
             coarse = _coarseness(values["factor"])
@@ -167,6 +170,11 @@ class _Side:
             detail = f"reference price {values['pre_close'][row]:g} after a close of {before[row]:g}"
             found.append(self._found(kind, "factor", rows[[row]], detail))
         return found
+
+    def _at(self, rows: Ints) -> Values:
+        """This side's columns at some rows, and the close before each."""
+        own = {n: v[rows] for n, v in self.values.items()}
+        return {**own, "before": closes_before(self.pair, self.name)[rows]}
 
     def _rows(self, names: Sequence[str]) -> Ints:
         ok = self.pair.has_a if self.name == "a" else self.pair.has_b

@@ -12,7 +12,7 @@ from quant.warehouse.audit.compare.adjustment import Steps, match_steps, name_ad
 from quant.warehouse.audit.compare.causes import Kind, cause, unit_cause
 from quant.warehouse.audit.compare.cells import BESIDE, Cells
 from quant.warehouse.audit.compare.found import Found, day_text
-from quant.warehouse.audit.compare.pairs import Pair, Values
+from quant.warehouse.audit.compare.pairs import Pair, Values, closes_before
 from quant.warehouse.audit.compare.pieces import Fit, fit
 from quant.warehouse.audit.compare.precision import Allowance
 from quant.warehouse.audit.compare.relation import FLAGS, OHLC, PRICES, Bools, Claims, Floats, Ints
@@ -20,6 +20,8 @@ from quant.warehouse.audit.compare.scales import scaled_by
 
 _FAMILY: Final = {"": "none", "adj_": "unknown", "qfq_": "pre", "hfq_": "post"}
 _CONSTANT: Final = 0.9
+_STEP: Final = 5e-4
+"""What the smallest distribution moves a factor by, relative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,10 @@ class _Worker:
         claim_a = said if family else self.settings.claims_a.adjustment
         claim_b = said if family else self.settings.claims_b.adjustment
         named = name_adjustment(law, a, b, claim_a, claim_b)  # type: ignore[arg-type]
-        steps = match_steps(law, b if named.adjusted == "a" else a, named.adjusted != "a")
+        with np.errstate(invalid="ignore", divide="ignore"):
+            level = a["close"] / b["close"] if named.adjusted == "a" else b["close"] / a["close"]
+        raw = b if named.adjusted == "a" else a
+        steps = match_steps(law, raw, named.adjusted != "a", level if law.model == "ratio" else None)
         detail = named.detail + _steps_text(steps)
         self._add(named.cause, names, rows, detail, suspect=named.suspect, kind=named.kind)
         self._steps(steps, rows, names, named.adjusted)
@@ -153,6 +158,8 @@ class _Worker:
             own["close"] = next(iter(own.values()))
         if family:
             own.pop("pre_close", None)
+        elif "close" in values:
+            own["before"] = closes_before(self.pair, side)[rows]
         return own
 
     def _steps(self, steps: Steps, rows: Ints, names: Sequence[str], suspect: str) -> None:
@@ -198,7 +205,7 @@ class _Worker:
                 if name not in names:
                     bound = bound + 0.006 / np.abs(slope) + 0.006
                 off = np.abs(back - a) > bound
-            if name == "pre_close":  # a vendor may leave the reference price as traded
+            if name not in names:  # a vendor may leave reference prices and limits as traded
                 off &= np.abs(b - a) > quantum_a / 2 + quantum_b / 2 + 1e-9
             before = self.bad[name]
             after = self.pair.both & off & ~self._asleep()
@@ -233,7 +240,7 @@ class _Worker:
             self.pair.both & np.isfinite(self.pair.a[name]) & np.isfinite(self.pair.b[name])
             & (self.pair.a[name] != 0) & (self.pair.b[name] != 0)
         )  # fmt: skip
-        if len(rows) < 3 or bad[rows].mean() < 0.2:
+        if len(rows) < 3 or bad[rows].sum() < min(5, 0.5 * len(rows)):
             return None
         a, b = self.pair.a[name][rows], self.pair.b[name][rows]
         power = int(np.rint(np.median(np.log10(np.abs(b / a)))))
@@ -266,16 +273,37 @@ class _Worker:
         quanta = self._quanta(name)
         law = fit(a[None, :], b[None, :], max(quanta[0], slack), max(quanta[1], slack))
         few = law.pieces <= 2 + len(rows) / 60
-        if law.model != "ratio" or not few or (np.abs(law.slope - 1) < 0.005).all():
+        if law.model != "ratio" or not few or (name == "volume" and (np.abs(law.slope - 1) < 0.005).all()):
             return
-        why = "base" if law.pieces == 1 else "adjustment_differs"
-        why = "adjusted_volume" if name == "volume" else why
-        slope, _, _ = law.levels()
         good = rows[~law.odd]
-        self._add(why, [name], good, f"ratio {slope[0]:.6g} to {slope[-1]:.6g} in {law.pieces} pieces")
-        self._settle(name, good, cause(why).kind)
+        if name == "factor" and law.pieces > 1:
+            self._factor_steps(law, rows, a, b)
+        else:
+            slope, _, _ = law.levels()
+            why = "adjusted_volume" if name == "volume" else "base"
+            text = f"ratio {slope[0]:.6g} to {slope[-1]:.6g} in {law.pieces} pieces"
+            self._add(why, [name], good, text)
+            self._settle(name, good, cause(why).kind)
         stretched = _stretched(law.slope, rows, len(self.pair.day))
         self.scaled[name] = self.pair.b[name] / stretched
+
+    def _factor_steps(self, law: Fit, rows: Ints, a: Floats, b: Floats) -> None:
+        """Two factors that part on a day: one of them lacks a distribution, or it steps by another ratio."""
+        slope, _, first = law.levels()
+        ends = [*first[1:].tolist(), len(rows)]
+        for number, (start, stop) in enumerate(zip(first.tolist(), ends, strict=True)):
+            inside = rows[start:stop][~law.odd[start:stop]]
+            if not inside.size:
+                continue
+            if number == 0:
+                self._settle("factor", inside, "convention")
+                continue
+            steps = [abs(x[start] / x[start - 1] - 1) > _STEP for x in (a, b)]
+            why = "adjustment_differs" if steps[0] == steps[1] else "missing_factor_step"
+            suspect = "" if steps[0] == steps[1] else "ab"[steps.index(False)]
+            text = f"the ratio of the factors goes from {slope[number - 1]:.6g} to {slope[number]:.6g}"
+            self._one(why, ["factor"], int(inside[0]), int(inside[-1]), len(inside), text, suspect)
+            self._settle("factor", inside, cause(why).kind)
 
     def _settle(self, name: str, rows: Ints, kind: Kind) -> None:
         settled = rows[self.bad[name][rows]]

@@ -64,8 +64,14 @@ class ShownMarket:
 
 
 def planted(params: SimulatedParams, end: date) -> tuple[Planted, ...]:
-    """Every fault of view b up to ``end``, by session, instrument and kind."""
-    return disagree(simulate(params, end)).faults
+    """Every fault of the view (of b where it is a) up to ``end``, by session, instrument and kind."""
+    market = simulate(replace(params, view="a", disagreements=1.0), end)
+    market = replace(market, params=params)
+    if params.view == "c":
+        from quant.warehouse.sources.simulated.planting import third_view
+
+        return third_view(market).faults
+    return disagree(market).faults
 
 
 def faithful(market: SimulatedMarket) -> ShownMarket:

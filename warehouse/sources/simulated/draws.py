@@ -24,6 +24,8 @@ class Purpose(IntEnum):
     NAMES = 3
     EVENTS = 4
     DISAGREEMENTS = 5
+    THIRD_VENDOR = 6
+    THIRD_VENDOR_BARS = 7
 
 
 def generator(seed: int, purpose: Purpose) -> np.random.Generator:

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from quant.core.errors import SpecError
 
-VIEWS = ("a", "b")
+VIEWS = ("a", "b", "c")
 _MAX_INSTRUMENTS = 5_000
 _MAX_INTENSITY = 50.0
 
@@ -81,7 +81,7 @@ def _intensity(key: str, value: object) -> float:
 
 def _view(key: str, value: object) -> str:
     if value not in VIEWS:
-        raise _wrong(key, "a or b", value)
+        raise _wrong(key, "a, b or c", value)
     return str(value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from functools import lru_cache
@@ -14,9 +14,10 @@ import polars as pl
 from quant.core.market.rules import rulebook
 from quant.warehouse.sources.port import Payload
 from quant.warehouse.sources.settings import SourceSettings
-from quant.warehouse.sources.simulated.disagreements import disagree, faithful
+from quant.warehouse.sources.simulated.disagreements import ShownMarket, disagree, faithful
 from quant.warehouse.sources.simulated.market import SimulatedMarket, Simulation
 from quant.warehouse.sources.simulated.params import SimulatedParams
+from quant.warehouse.sources.simulated.planting import third_view
 from quant.warehouse.sources.simulated.reading import canonical, read
 from quant.warehouse.sources.simulated.views import frame
 
@@ -57,7 +58,7 @@ class SimulatedSource:
         if market is None:
             return
         market = replace(market, params=self._params)
-        shown = disagree(market) if self._params.view == "b" else faithful(market)
+        shown = _VIEWS[self._params.view](market)
         for first, last in _spans(market, dataset, start, end):
             content = frame(dataset, self._params.view, shown, first, last).write_csv().encode()
             request = {"seed": self._params.seed, "view": self._params.view,
@@ -86,6 +87,11 @@ def _spans(market: SimulatedMarket, dataset: str, start: date, end: date) -> Ite
             yield begin, stop
 
 
+_VIEWS: Mapping[str, Callable[[SimulatedMarket], ShownMarket]] = {
+    "a": faithful,
+    "b": disagree,
+    "c": third_view,
+}
 _LOCK = Lock()
 
 

@@ -1,6 +1,6 @@
-"""How two vendors print the same market: column names, codes, units and dates of each view.
+"""How vendors print the same market: column names, codes, units and dates of each view.
 
-| | view a, as Tushare prints it | view b, as JoinQuant prints it |
+| | view a, as Tushare prints it | views b and c, as JoinQuant prints it |
 |---|---|---|
 | codes | 605999.SH | 605999.XSHG |
 | dates | 20240603 | 2024-06-03 |
@@ -40,7 +40,11 @@ class Style:
     date: str
 
 
-STYLES = {"a": Style("tushare", "%Y%m%d"), "b": Style("joinquant", "%Y-%m-%d")}
+STYLES = {
+    "a": Style("tushare", "%Y%m%d"),
+    "b": Style("joinquant", "%Y-%m-%d"),
+    "c": Style("joinquant", "%Y-%m-%d"),
+}
 
 
 def frame(dataset: str, view: str, shown: ShownMarket, first: int, last: int) -> pl.DataFrame:
@@ -206,3 +210,4 @@ COLUMNS: dict[str, dict[str, dict[str, str]]] = {
     },
 }
 """The vendor's columns in its order, and the column here that each shows."""
+COLUMNS["c"] = COLUMNS["b"]
