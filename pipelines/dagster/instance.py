@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import sqlite3
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from quant.core.errors import StateConflict
+from quant.core.time import NS_PER_SECOND, utc_now
 from quant.warehouse.files import write_atomic
 from quant.warehouse.lake import Lake
 from quant.warehouse.lock import WriterLock
@@ -24,6 +27,9 @@ if TYPE_CHECKING:
 ORIGIN: Final = "quant/origin"
 COMMAND_LINE: Final = "command line"
 EVENT_BATCH: Final = "50"
+STORAGES: Final = ("runs", "events", "schedules")
+LEFT_BEHIND_NS: Final = 600 * NS_PER_SECOND
+"""Databases in the making that are older than this were left by a kill."""
 _UNFINISHED: Final = (
     dg.DagsterRunStatus.STARTING,
     dg.DagsterRunStatus.STARTED,
@@ -65,7 +71,31 @@ def open_instance(desk: Workspace) -> dg.DagsterInstance:
         write_atomic(file, text.encode())
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", EVENT_BATCH)
     _commit_without_waiting()
+    if any(not (home / part).is_dir() for part in STORAGES):
+        _make_storages(home)
     return dg.DagsterInstance.from_config(str(home))
+
+
+def _make_storages(home: Path) -> None:
+    """Make the databases aside and move each into its place: one that a kill left half made could never be
+    opened again.
+    """
+    aside = Path(tempfile.mkdtemp(prefix=".new-", dir=home))
+    try:
+        (aside / "dagster.yaml").write_text(json.dumps(settings(aside)), encoding="utf-8")
+        with dg.DagsterInstance.from_config(str(aside)) as instance:
+            instance.get_runs_count()
+            instance.event_log_storage.get_maximum_record_id()
+            instance.all_instigator_state()
+        for part in STORAGES:
+            if not (home / part).is_dir():
+                with contextlib.suppress(OSError):  # another process was faster
+                    (aside / part).rename(home / part)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    for left in home.glob(".new-*"):
+        if utc_now() - left.stat().st_mtime_ns > LEFT_BEHIND_NS:
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _commit_without_waiting() -> None:

@@ -16,7 +16,10 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SCRIPTS = ("startup.py", "w2.py", "w6.py", "bench_factor.py", "w7.py", "w7_asof.py", "audit.py")
+SCRIPTS = (
+    *("startup.py", "w2.py", "w6.py", "bench_factor.py"),
+    *("w7.py", "w7_asof.py", "audit.py", "sync_day.py"),
+)
 PACKAGES = {
     "vectorbt": ("vbt", ["vectorbt", "pyarrow", "psutil"]),
     "arcticdb": ("dataeng", ["arcticdb", "polars", "pyarrow", "duckdb", "pandas", "numpy", "psutil"]),

@@ -117,6 +117,11 @@ def refuse_unsound(
                        str(settings.needs))  # fmt: skip
     for name, may_be_null in nullable.items():
         rule = settings.column(name)
+        if rule.margin.rel % Decimal(1).scaleb(-MAX_DECIMALS):
+            expected = f"at most {MAX_DECIMALS} decimals"
+            raise _unsound(
+                table, f"{name}: the relative tolerance is too fine", expected, str(rule.margin.rel)
+            )
         if rule.quorum is not None and rule.quorum > len(sources):
             raise _unsound(table, f"{name}: the quorum can never be reached", f"at most {len(sources)}",
                            str(rule.quorum))  # fmt: skip

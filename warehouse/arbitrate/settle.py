@@ -77,13 +77,18 @@ def within(x: pl.Series, y: pl.Series, margin: Margin) -> pl.Series:
     if not (margin.abs or margin.rel) or not (dtype.is_integer() or dtype.is_decimal()):
         return x == y
     scale = dtype.scale if isinstance(dtype, pl.Decimal) else 0
-    a, b = (s.to_physical().cast(pl.Int128) for s in (x, y))
-    apart = (a - b).abs()
-    close = apart <= int(margin.abs.scaleb(scale or 0))
-    if not margin.rel:
-        return close
-    larger = pl.select(pl.max_horizontal(a.abs(), b.abs())).to_series()
-    return close | (apart * 10**MAX_DECIMALS <= larger * int(margin.rel.scaleb(MAX_DECIMALS)))
+    pairs = pl.DataFrame({"a": x.to_physical().cast(pl.Int128), "b": y.to_physical().cast(pl.Int128)})
+    a, b = pl.col("a"), pl.col("b")
+    apart, larger = (a - b).abs(), pl.max_horizontal(a.abs(), b.abs())
+    close = apart <= _whole(margin.abs, scale or 0)
+    if margin.rel:
+        close |= apart * _whole(Decimal(1), MAX_DECIMALS) <= larger * _whole(margin.rel, MAX_DECIMALS)
+    return pairs.select(close.alias("close")).to_series()
+
+
+def _whole(value: Decimal, digits: int) -> pl.Expr:
+    """A number in units of its last digit, rounded down."""
+    return pl.lit(int(value.scaleb(digits)), dtype=pl.Int128)
 
 
 def _floats_within(x: pl.Series, y: pl.Series, margin: Margin) -> pl.Series:
