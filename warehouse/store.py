@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from quant.core.errors import UsageError
 from quant.warehouse.files import explained, write_atomic
@@ -24,6 +25,9 @@ class Entry:
     name: str
     size: int
     modified: float
+
+
+_NO_LINKS: Final = frozenset({errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS})
 
 
 class Storage(Protocol):
@@ -209,8 +213,10 @@ def _claim(temporary: Path, path: Path) -> bool:
         os.link(temporary, path)
     except FileExistsError:
         return False
-    except PermissionError:  # a file system without hard links: the workspace's lock keeps writers apart
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
         if path.exists():
             return False
-        temporary.rename(path)
+        temporary.rename(path)  # without hard links the workspace's lock alone keeps writers apart
     return True

@@ -196,6 +196,26 @@ def test_a_database_that_is_not_ours_is_left_alone(lake: Lake, settings: ServerS
     assert caught.value.fault.hint == "quant warehouse init"
 
 
+def test_logs_keep_every_row_also_with_unknowns_in_their_key(lake: Lake, settings: ServerSettings) -> None:
+    ref = table_ref("audit_findings")
+    texts = {c.name: "x" for c in ref.contract.columns if c.dtype == pl.String and not c.nullable}
+    row = {name: texts.get(name) for name in ref.contract.names}
+    whole = {c.name: 1 for c in ref.contract.columns if c.dtype == pl.Int64 and not c.nullable}
+    stamps = {
+        c.name: date(2024, 1, 2) for c in ref.contract.columns if "at" in c.name and "Date" in str(c.dtype)
+    }
+    frame = pl.DataFrame([{**row, **whole}] * 2).with_columns(
+        pl.lit(value).cast(pl.Datetime("us", "UTC")).alias(name) for name, value in stamps.items()
+    )
+    lake.append(ref, frame.select(pl.col(n).cast(kind) for n, kind in ref.contract.schema.items()))
+    init(lake, settings, everything=True)
+    assert [r.table for r in load(lake, settings, everything=True)] == ["bars_1d", "audit_findings"]
+    with connection(settings) as client:
+        client.command("optimize table audit_findings final")
+    checks = verify(lake, settings, ["audit_findings"])
+    assert [(check.server_rows, check.equal) for check in checks] == [(2, True)]
+
+
 def test_definitions_follow_the_contract() -> None:
     text = definition(BARS, "bars_1d", "year")
     assert "`close` Nullable(Decimal(18, 4))" in text

@@ -292,6 +292,21 @@ def test_both_storages_keep_the_port(store: Storage) -> None:
     assert store.size("a/b") is None
 
 
+def test_a_folder_without_hard_links_still_gives_a_name_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", refuse)
+    store = LocalFolder(tmp_path / "store")
+    assert store.create("a/b", b"one")
+    assert not store.create("a/b", b"two")
+    assert (store.read("a/b"), len(list(store.entries()))) == (b"one", 1)
+
+
 def test_payloads_are_kept_by_digest_on_both(store: Storage) -> None:
     payloads = PayloadStore(store)
     payload = Payload("bars_1d", b"a,b\n1,2\n", "text/csv", {"day": "2024-01-02"})

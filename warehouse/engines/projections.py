@@ -121,20 +121,22 @@ def definition(ref: TableRef, name: str, column: str | None) -> str:
     what others insert twice; logs keep every row.
     """
     table = ref.contract
-    types = {each.name: _stored_type(each, each.name in table.key) for each in table.columns}
+    types = {each.name: _stored_type(each) for each in table.columns}
     columns = ",\n  ".join(f"`{each}` {kind}" for each, kind in types.items())
     newest = "recorded_at" if "recorded_at" in table.names else ""
     engine = "MergeTree" if table.system else f"ReplacingMergeTree({newest})"
     order = ", ".join(f"`{key}`" for key in table.key)
+    nullable = any(table.column(key).nullable for key in table.key)
     return (
         f"create table `{name}` (\n  {columns}\n)\nengine = {engine}\n"
         f"partition by {_partition_by(ref, column)}\norder by ({order})"
+        + ("\nsettings allow_nullable_key = 1" if nullable else "")
     )
 
 
-def _stored_type(column: ColumnContract, in_key: bool) -> str:
+def _stored_type(column: ColumnContract) -> str:
     inner = column_type(column)
-    if column.nullable and not in_key:
+    if column.nullable:
         inner = f"Nullable({inner})"
     dictionary = isinstance(column.dtype, pl.String) and column.name not in _LONG
     return f"LowCardinality({inner})" if dictionary else inner
