@@ -61,7 +61,7 @@ def resample_table(
     finer one holds no row of the interval and ``resample.filled`` when a vendor fills the target there,
     RuleMissing for instruments whose trading hours are not known.
     """
-    _refuse_pair(source, target)
+    check_pair(source, target)
     rows = lake.read(source, start=start, end=end)
     if not rows.height:
         raise CheckFailed(
@@ -95,7 +95,8 @@ def resample_table(
     )
 
 
-def _refuse_pair(source: str, target: str) -> None:
+def check_pair(source: str, target: str) -> None:
+    """Raises UsageError ``resample.tables`` for tables that cannot be made of each other."""
     if source not in _FINER.get(target, ()):
         raise UsageError(
             "resample.tables",

@@ -24,10 +24,11 @@ def resample_bars(
 ) -> ResampleReport:
     """Fill a table of bars from a finer one; without dates all that the finer one holds."""
     from quant.pipelines.actor import current_actor
-    from quant.warehouse.intraday import resample_table
+    from quant.warehouse.intraday import check_pair, resample_table
     from quant.warehouse.lake import Lake
     from quant.warehouse.ledger import Ledger
 
+    check_pair(source, target)
     lake = Lake(desk.lake)
     first, last = _held(lake, source)
     report = resample_table(

@@ -159,9 +159,7 @@ def _placed(work: pl.DataFrame, dataset: DatasetSettings, context: Context) -> p
 
 
 def _clock(text: pl.Expr, *, counted: bool = False) -> pl.Expr:
-    """Time of day as a duration: 9:31, 09:31:00.500, 0931, 093100, 93100500; ``counted`` are milliseconds since
-    midnight.
-    """
+    """Time of day as a duration: 9:31, 09:31:00.500, 0931, 093100, 93100500; or ``counted`` milliseconds."""
     plain = text.str.strip_chars()
     if counted:
         ms = plain.cast(pl.Int64, strict=False)
