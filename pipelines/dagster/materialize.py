@@ -14,6 +14,7 @@ from quant.pipelines.dagster.instance import (
     COMMAND_LINE,
     ORIGIN,
     fail_orphans,
+    kept_open,
     nobody_serves,
     open_instance,
 )
@@ -71,7 +72,7 @@ def materialize_plan(
         runs = table_runs(declared_tables(specs), planned, note.read())
         note.write({run.table.name: run.years or NO_YEARS for run in runs})
         definitions = build_definitions(desk, specs, lake=lake, execution=Execution(planned, watch))
-        with open_instance(desk) as instance:
+        with open_instance(desk) as instance, kept_open(desk):
             fail_orphans(instance, command_line=True, served=nobody_serves(desk))
             for run in runs:
                 _execute(definitions, instance, run, watch)

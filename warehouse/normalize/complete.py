@@ -218,9 +218,10 @@ def _identity(
 def _one_row_each(work: pl.DataFrame, context: Context) -> pl.DataFrame:
     """Rows under the former codes of an instrument that also has a row under its last one say nothing new."""
     last = context.identities.codes(work["instrument_id"])
-    newest = pl.col("code") == last
-    has_newest = newest.any().over("instrument_id")
-    return work.filter(newest | ~has_newest | pl.col("instrument_id").is_null() | pl.col(RULE).is_not_null())
+    marked = work.with_columns(newest_=(work["code"] == last).fill_null(value=False))
+    newest, has_newest = pl.col("newest_"), pl.col("newest_").any().over("instrument_id")
+    kept = newest | ~has_newest | pl.col("instrument_id").is_null() | pl.col(RULE).is_not_null()
+    return marked.filter(kept).drop("newest_")
 
 
 def _derived_facts(work: pl.DataFrame) -> Facts:
