@@ -228,10 +228,11 @@ def _parts(
         for start in range(0, rows.height, PLAIN_ROWS):
             yield "", ordered.slice(start, PLAIN_ROWS)
         return
-    days = rows.group_by(table.time).len().sort(table.time)
-    if days.height == 1:
-        yield partition_of(days[table.time][0], column), rows.sort(table.key)
+    first, last = rows[table.time].min(), rows[table.time].max()
+    if first == last and isinstance(first, date):
+        yield partition_of(first, column), rows.sort(table.key)
         return
+    days = rows.group_by(table.time).len().sort(table.time)
     times = rows.sort(table.time)
     for partition, start, count in _segments(days[table.time].to_list(), days["len"].to_list(), column):
         yield partition, times.slice(start, count).sort(table.key)

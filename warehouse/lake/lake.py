@@ -394,7 +394,11 @@ def _lock_file(root: Path | str | Address, store: Storage) -> Path:
 
 
 def _refuse_outside(table: TableContract, rows: pl.DataFrame, start: date, end: date) -> None:
-    outside = rows.filter(~pl.col(table.time or "").is_between(start, end))
+    days = rows[table.time or ""]
+    first, last = days.min(), days.max()
+    if first is None or (not days.has_nulls() and start <= first and last <= end):  # type: ignore[operator]
+        return
+    outside = rows.filter(~days.is_between(start, end).fill_null(value=False))
     if outside.height:
         raise UsageError(
             "interval.outside",
