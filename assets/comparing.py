@@ -1,4 +1,4 @@
-"""The check ``cross_source``: what the sources of a table say, compared two by two."""
+"""The checks that compare: what the sources of a table say, two by two, and factors with the events."""
 
 from __future__ import annotations
 
@@ -11,13 +11,16 @@ from quant.assets.declared import DeclaredTable
 from quant.assets.keys import golden_key
 from quant.assets.metadata import records
 from quant.assets.warehouse import Warehouse
+from quant.core.time import to_datetime, utc_now
 from quant.warehouse.audit import CheckResult, TableRule
 from quant.warehouse.coverage import Interval
 from quant.warehouse.lake import VENDOR
+from quant.warehouse.sources.registry import provider
 
 SHOWN: Final = 50
 """Findings shown with a check; all of them are in the table audit_findings."""
 ABOUT: Final = "cells differ without a good reason"
+OF_EVENTS: Final = "factors step otherwise than the events say"
 
 
 def compare_sources(
@@ -59,6 +62,51 @@ def compare_sources(
         passed=result.passed,
         severity=dg.AssetCheckSeverity.ERROR if rule.severity == "error" else dg.AssetCheckSeverity.WARN,
         description=result.detail,
+        metadata=metadata,
+    )
+
+
+def compare_with_events(
+    warehouse: Warehouse, table: DeclaredTable, rule: TableRule, scope: Interval, audit_id: str
+) -> dg.AssetCheckResult | None:
+    """The check ``factors_vs_events``: compare each vendor's factors with the events, and keep the findings.
+    None while there is nothing to compare.
+    """
+    from quant.warehouse.audit.factors import audit_factors
+
+    vendors = [source.name for source in table.sources if not provider(source).computed]
+    stamp = to_datetime(utc_now())
+    with warehouse.lake.lock.hold("audit"):
+        found = audit_factors(warehouse.lake, vendors, scope.start, scope.end, audit_id=audit_id, stamp=stamp)
+    if found is None:
+        return None
+    open_ = found.open
+    share = open_.height / found.cells if found.cells else 0.0
+    causes = open_.group_by("b", "cause").len("findings").sort("findings", descending=True)
+    detail = f"{open_.height:,} of {found.cells:,} {OF_EVENTS}"
+    if causes.height:
+        detail += "; the most: {b} {cause} ({findings})".format(**causes.row(0, named=True))
+    passed = share <= rule.tolerance
+    result = CheckResult(rule.check, passed, open_.height, found.cells, open_.head(5), OF_EVENTS, detail)
+    warehouse.observer.checked(table.name, rule, result)
+    metadata: dict[str, Any] = {
+        "audit": audit_id,
+        "cells": found.cells,
+        "findings": found.findings.height,
+        "open": open_.height,
+        "tolerance": rule.tolerance,
+        "from": scope.start.isoformat(),
+        "to": scope.end.isoformat(),
+    }
+    for name, rows in (("causes", causes), ("open_findings", open_)):
+        if rows.height:
+            metadata[name] = dg.MetadataValue.table(records(rows.head(SHOWN)))
+    return dg.AssetCheckResult(
+        check_name=rule.check,
+        asset_key=golden_key(table.name),
+        passed=passed,
+        severity=dg.AssetCheckSeverity.ERROR if rule.severity == "error" else dg.AssetCheckSeverity.WARN,
+        description=detail,
         metadata=metadata,
     )
 

@@ -12,10 +12,12 @@ from quant.specs.schema.tables import TableSpec
 from quant.warehouse.audit import TableRule, applies
 from quant.warehouse.contracts.tables import TableContract, contract
 from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE
+from quant.warehouse.sources.registry import provider
 from quant.warehouse.sources.settings import SourceSettings, TableSettings
 from quant.warehouse.sync import CALENDAR_TABLE
 
 CROSS_SOURCE: Final = "cross_source"
+FACTORS_VS_EVENTS: Final = "factors_vs_events"
 CALENDAR_RULES: Final = (TableRule("contract"), TableRule("unique"))
 
 
@@ -63,11 +65,15 @@ def declare(
         )
         for table in found
         for rule in table.rules
-        if rule.check != CROSS_SOURCE and not applies(rule.check, table.settings.dataset)
+        if rule.check != CROSS_SOURCE and not _applies(rule.check, table.settings.dataset)
     ]
     if errors:
         raise SpecErrors(errors)
     return tuple(found)
+
+
+def _applies(check: str, dataset: str) -> bool:
+    return dataset == "adjustment_factors" if check == FACTORS_VS_EVENTS else applies(check, dataset)
 
 
 def _calendar() -> DeclaredTable:
@@ -90,6 +96,8 @@ def _table(
         rules[CROSS_SOURCE] = TableRule(CROSS_SOURCE, audit.severity, float(audit.max_diff_rate))
     if len(settings.sources) < 2:
         rules.pop(CROSS_SOURCE, None)  # nothing to compare under this profile
+    if all(provider(sources[name]).computed for name in settings.sources):
+        rules.pop(FACTORS_VS_EVENTS, None)
     return DeclaredTable(
         settings=settings,
         sources=tuple(sources[name] for name in settings.sources),

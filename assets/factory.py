@@ -1,6 +1,6 @@
 """Declared tables as assets: one step a table stores its sources' rows, the golden table, and judges it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from quant.assets.partitions import Years, yearly
 from quant.assets.store import Results, SyncConfig, store
 from quant.assets.warehouse import Warehouse
 from quant.warehouse.audit import TableRule
+from quant.warehouse.sources.registry import provider
 from quant.warehouse.sources.settings import SourceSettings
 
 OWNERS: Final = ["team:data"]
@@ -27,12 +28,11 @@ IDENTITY_TABLES: Final = ("calendar", "instruments")
 def build_assets(tables: Sequence[DeclaredTable], years: Years) -> list[dg.AssetsDefinition]:
     """One definition a table: an asset for each source's table, one for the golden table, and its checks."""
     names = {table.settings.dataset: table.name for table in tables}
-    return [_build(table, names.get("instruments"), years) for table in tables]
+    return [_build(table, names, years) for table in tables]
 
 
-def _build(table: DeclaredTable, instruments: str | None, years: Years) -> dg.AssetsDefinition:
-    before = instruments if table.settings.dataset not in IDENTITY_TABLES else None
-    specs = [_vendor(table, source, before) for source in table.sources]
+def _build(table: DeclaredTable, names: Mapping[str, str], years: Years) -> dg.AssetsDefinition:
+    specs = [_vendor(table, source, _before(table, source, names)) for source in table.sources]
     specs.append(_golden(table))
 
     @dg.multi_asset(
@@ -52,10 +52,18 @@ def _build(table: DeclaredTable, instruments: str | None, years: Years) -> dg.As
     return sync_table
 
 
-def _vendor(table: DeclaredTable, source: SourceSettings, before: str | None) -> dg.AssetSpec:
+def _before(table: DeclaredTable, source: SourceSettings, names: Mapping[str, str]) -> list[str]:
+    """The golden tables that a source's rows need: the instruments, and what computed rows come from."""
+    needed = [] if table.settings.dataset in IDENTITY_TABLES else ["instruments"]
+    if provider(source).computed:
+        needed += table.contract.after
+    return [names[dataset] for dataset in needed if dataset in names]
+
+
+def _vendor(table: DeclaredTable, source: SourceSettings, before: Sequence[str]) -> dg.AssetSpec:
     return dg.AssetSpec(
         vendor_key(source.name, table.settings.dataset),
-        deps=[golden_key(before)] if before else [],
+        deps=[golden_key(name) for name in before],
         description=f"{table.contract.about} As {source.name} says, in our columns and units.",
         group_name=group_of(table.settings.dataset),
         kinds={"deltalake", source.provider},

@@ -10,8 +10,8 @@ from typing import Final
 import dagster as dg
 import polars as pl
 
-from quant.assets.comparing import compare_sources
-from quant.assets.declared import CROSS_SOURCE, DeclaredTable
+from quant.assets.comparing import compare_sources, compare_with_events
+from quant.assets.declared import CROSS_SOURCE, FACTORS_VS_EVENTS, DeclaredTable
 from quant.assets.keys import golden_key
 from quant.assets.metadata import check_metadata
 from quant.assets.warehouse import Warehouse
@@ -44,7 +44,10 @@ def judge(
     for rule in [rule for rule in rules if rule.check == CROSS_SOURCE]:
         compared = compare_sources(warehouse, table, rule, about.stored or scope, about.run)
         yield from [compared] if compared is not None else []
-    rules = [rule for rule in rules if rule.check != CROSS_SOURCE]
+    for rule in [rule for rule in rules if rule.check == FACTORS_VS_EVENTS]:
+        told = compare_with_events(warehouse, table, rule, about.stored or scope, about.run)
+        yield from [told] if told is not None else []
+    rules = [rule for rule in rules if rule.check not in (CROSS_SOURCE, FACTORS_VS_EVENTS)]
     parts = [_judge_part(warehouse, table, rules, part) for part in _parts(table, scope)]
     for i, rule in enumerate(rules):
         result = combined(rule, [part[i] for part in parts])

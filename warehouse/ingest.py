@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
+from importlib import import_module
 
 import polars as pl
 
-from quant.core.errors import CheckFailed
+from quant.core.errors import CheckFailed, InvariantBroken
 from quant.warehouse import quarantine
 from quant.warehouse.contracts.tables import TableContract, contract
 from quant.warehouse.lake import GOLDEN, VENDOR, Lake, TableRef, WriteResult, table_ref
@@ -17,10 +18,10 @@ from quant.warehouse.normalize import Context, Identities
 from quant.warehouse.normalize.context import ROW
 from quant.warehouse.normalize.rows import as_rejected, normalize
 from quant.warehouse.payloads import PayloadStore
-from quant.warehouse.planning import SyncItem
+from quant.warehouse.planning import SyncItem, computed_stamp
 from quant.warehouse.reading import Read, read_former_codes, read_vendor
 from quant.warehouse.sources.received import finish
-from quant.warehouse.sources.registry import open_source
+from quant.warehouse.sources.registry import open_source, provider
 from quant.warehouse.sources.world import world_of
 from quant.warehouse.sync_log import Ingest, Outcome, record
 
@@ -76,7 +77,11 @@ def ingest_source(item: SyncItem, lake: Lake, by: Ingest) -> IngestReport:
     Raises CheckFailed ``quarantine.share`` when more rows broke the contract than the source's tolerance
     allows: the table is then unchanged, payloads and quarantined rows are kept.
     """
-    stored = fetch(item, lake, by.stamp) if item.fetch else _promoted(item, lake)
+    if item.fetch and provider(item.source).computed:  # its inputs may have moved since it was planned
+        item = replace(item, source_hash=computed_stamp(item.source, lake, item.end))
+        stored = _computed(item, lake, by.stamp)
+    else:
+        stored = fetch(item, lake, by.stamp) if item.fetch else _promoted(item, lake)
     if stored.share > item.source.quarantine_max:
         _log(item, lake, stored, by, "refused")
         raise _beyond_tolerance(item, stored)
@@ -113,6 +118,23 @@ def fetch(item: SyncItem, lake: Lake, stamp: datetime) -> Stored:
     quarantine.set_aside(lake, item.table.name, item.source.name, within, found.broken, stamp)
     facts = {**found.facts, **read.facts, **item.source.facts}
     return Stored(found.rows, read.calls, found.aside, read.unreadable.height, facts, found.dropped)
+
+
+def _computed(item: SyncItem, lake: Lake, stamp: datetime) -> Stored:
+    """The rows of a source that is computed from stored tables."""
+    from quant.warehouse.contracts.check import check
+
+    chosen = provider(item.source)
+    made: Callable[..., pl.DataFrame] = getattr(import_module(chosen.module), chosen.factory)
+    rows = made(item.source, lake, item.start, item.end, stamp)
+    broken = check(contract(item.table.dataset), rows).bad
+    if broken.height:
+        raise InvariantBroken(
+            "derive.contract",
+            f"{broken.height} computed rows of {item.table.name} break its contract",
+            found=str(broken.row(0, named=True)),
+        )
+    return Stored(rows, 0, 0, 0, {item.table.name: "computed", **item.source.facts})
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,10 @@ import polars as pl
 from quant.core.errors import QuantError, SpecError
 from quant.core.hashing import fingerprint
 from quant.core.market.calendar import calendar
+from quant.warehouse.adjust.derived import derived_stamp
 from quant.warehouse.arbitrate import refuse_unsound, voted_columns
 from quant.warehouse.contracts.tables import contract, datasets
-from quant.warehouse.coverage import Interval, by_year, hull, logged, missing, standing
+from quant.warehouse.coverage import Interval, by_year, hull, logged, missing, overlap, standing
 from quant.warehouse.lake import Lake
 from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE
 from quant.warehouse.sources.registry import provider, revision
@@ -118,6 +119,7 @@ def plan_sync(
     order = {table.name: i for i, table in enumerate(datasets())}
     log = lake.read("sync_log").filter(pl.col("status") == "ok")
     items: list[Item] = []
+    due: dict[str, date] = {}
     for table in sorted(wanted, key=lambda t: order[contract(t.dataset).name]):
         voters = [_source(known, table, name) for name in table.sources]
         _refuse_unsound(table)
@@ -126,16 +128,39 @@ def plan_sync(
         fetched: list[SyncItem] = []
         for source in voters:
             again = restate and (only is None or source.name in only)
-            fetched += _missing_items(table, source, mine, asked, restate=again)
-        items += fetched
+            for span, stamp in _spans(table, source, lake, mine, asked):
+                moved = provider(source).computed and _moved(table, due, span)
+                fetched += _missing_items(table, source, stamp, mine, span, restate=again or moved)
+        planned: list[Item] = [*fetched]
         if table.agreed:
-            items += _agreements(table, voters, mine, asked, fetched)
+            planned += _agreements(table, voters, mine, asked, fetched)
+        if planned:
+            due[table.name] = min(item.start for item in planned)
+        items += planned
     return SyncPlan(start, end, tuple(items))
 
 
 def stamp_of(source: SourceSettings, dataset: str) -> str:
     """What the rows of a source depend on besides the vendor's answers."""
     return fingerprint([NORMALIZE_FORMAT, source.fingerprint, revision(source, dataset)])
+
+
+def computed_stamp(source: SourceSettings, lake: Lake, end: date) -> str:
+    """What the rows of a computed source up to ``end`` depend on: the tables they come from, by content."""
+    return fingerprint([NORMALIZE_FORMAT, source.fingerprint, derived_stamp(lake, end)])
+
+
+def stored_of(
+    table: TableSettings, source: SourceSettings, lake: Lake, log: pl.DataFrame, wanted: Interval
+) -> list[Interval]:
+    """The intervals of a source that are stored as they would be now; ``log`` are good rows of the table."""
+    mine = log.filter(pl.col("source") == source.name)
+    if not provider(source).computed:
+        return logged(mine.filter(pl.col("source_hash") == _stamp(table, source)))
+    found: list[Interval] = []
+    for span, stamp in _spans(table, source, lake, log, wanted):
+        found += overlap(logged(mine.filter(pl.col("source_hash") == stamp)), span)
+    return found
 
 
 def settings_hash(source: SourceSettings) -> str:
@@ -178,7 +203,14 @@ def _source(known: Mapping[str, SourceSettings], table: TableSettings, name: str
             found=name,
         )
     source.dataset(table.dataset)
-    provider(source)
+    if provider(source).computed and not source.offers(table.dataset):
+        raise SpecError(
+            "source.dataset",
+            f"source {name} does not compute {table.dataset}",
+            expected="the table adjustment_factors",
+            found=table.name,
+            hint=f"remove {name} from the table's from:",
+        )
     return source
 
 
@@ -190,15 +222,34 @@ def _refuse_unsound(table: TableSettings) -> None:
     refuse_unsound(table.name, table.arbitrate, table.sources, nullable)
 
 
+def _spans(
+    table: TableSettings, source: SourceSettings, lake: Lake, log: pl.DataFrame, wanted: Interval
+) -> list[tuple[Interval, str]]:
+    """The parts of an interval whose rows depend on one stamp: a computed year on its inputs up to then."""
+    if provider(source).computed:
+        return [(year, computed_stamp(source, lake, year.end)) for year in by_year(wanted)]
+    if contract(table.dataset).time is None:  # such a table is stored as a whole
+        wanted = hull([wanted, *logged(log.filter(pl.col("source") == source.name))])
+    return [(wanted, _stamp(table, source))]
+
+
+def _moved(table: TableSettings, due: Mapping[str, date], span: Interval) -> bool:
+    """Whether the plan stores something before ``span`` ends that its rows are computed from."""
+    return any(due[name] <= span.end for name in contract(table.dataset).after if name in due)
+
+
 def _missing_items(
-    table: TableSettings, source: SourceSettings, log: pl.DataFrame, wanted: Interval, *, restate: bool
+    table: TableSettings,
+    source: SourceSettings,
+    stamp: str,
+    log: pl.DataFrame,
+    wanted: Interval,
+    *,
+    restate: bool,
 ) -> list[SyncItem]:
-    stamp = _stamp(table, source)
     mine = log.filter(pl.col("source") == source.name)
     current = mine.filter(pl.col("source_hash") == stamp)
     preferred = source.name == table.prefer and not table.agreed
-    if contract(table.dataset).time is None:  # such a table is stored as a whole
-        wanted = hull([wanted, *logged(mine)])
     parts = _gaps(table, source, wanted, [] if restate else logged(current))
     items = [SyncItem(table, source, stamp, p.start, p.end, fetch=True, golden=preferred) for p in parts]
     if preferred:

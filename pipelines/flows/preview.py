@@ -116,6 +116,8 @@ def calls_of(item: Item, lake: Lake) -> Calls:
     from quant.warehouse.sources.registry import plan_calls, provider
     from quant.warehouse.sources.world import world_of
 
+    if provider(item.source).computed:
+        return Calls(0, _expected_rows(item, lake), 0.0)
     if not provider(item.source).vendor:
         return Calls(1, _expected_rows(item, lake), 0.0)
     calls = plan_calls(item.source, world_of(item.source, lake), item.table.dataset, item.start, item.end)

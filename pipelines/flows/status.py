@@ -184,14 +184,14 @@ def _source_reach(scope: _Scope, source: SourceSettings) -> Reach:
     import polars as pl
 
     from quant.warehouse.coverage import logged
-    from quant.warehouse.planning import stamp_of
+    from quant.warehouse.planning import stored_of
 
     mine = scope.log.filter(pl.col("source") == source.name)
+    good = mine.filter(pl.col("status") == "ok")
     try:
-        stamp = stamp_of(source, scope.table.dataset)
+        held = stored_of(scope.table, source, scope.lake, good, scope.wanted)
     except QuantError:  # a folder that is gone: what was stored from it still counts
-        stamp = mine["source_hash"][-1] if mine.height else ""
-    held = logged(mine.filter((pl.col("status") == "ok") & (pl.col("source_hash") == stamp)))
+        held = logged(good.filter(pl.col("source_hash") == mine["source_hash"][-1])) if mine.height else []
     rows = scope.lake.count(scope.table.dataset, layer="vendor", source=source.name)
     return _measured(scope, source.name, rows, held, mine, golden=False)
 

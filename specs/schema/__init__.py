@@ -1,5 +1,6 @@
 """The kinds of documents as pydantic models, and what a value may look like."""
 
+from quant.specs.schema.computed import EventsSource
 from quant.specs.schema.data import SimulatedSource, SourceSpec
 from quant.specs.schema.files import FilesSource
 from quant.specs.schema.model import Spec
@@ -14,6 +15,7 @@ __all__ = [
     "BacktestSpec",
     "CostSpec",
     "DeploymentSpec",
+    "EventsSource",
     "FactorSpec",
     "FieldInfo",
     "FilesSource",

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import BaseModel
 
 from quant.specs.document import Path
+from quant.specs.schema.computed import EventsSource
 from quant.specs.schema.data import SimulatedSource
 from quant.specs.schema.files import FilesSource
 from quant.specs.schema.model import Header, Part
@@ -33,6 +34,7 @@ from quant.specs.schema.vendors import (
 PROVIDERS: Mapping[str, type[Header]] = {
     "simulated": SimulatedSource,
     "files": FilesSource,
+    "events": EventsSource,
     "tushare": TushareSource,
     "jqdatasdk": JoinQuantSource,
     "baostock": BaostockSource,

@@ -29,6 +29,7 @@ class TableCheck(Part):
         "rows_vs_calendar",
         "within_limits",
         "cross_source",
+        "factors_vs_events",
         "pre_close_chain",
         "time_order",
         "duplicate_rate",

@@ -30,8 +30,8 @@ TABLES = [
     "instrument_attributes",
     "calendar",
     "bars_1d",
-    "adjustment_factors",
     "corporate_actions",
+    "adjustment_factors",
 ]
 
 

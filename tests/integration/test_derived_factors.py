@@ -40,7 +40,7 @@ def test_a_part_of_the_history_has_the_factors_of_the_whole(small_desk: Workspac
     part = derived_factors(lake, date(2022, 3, 1), date(2022, 6, 30), NOW)
     same = whole.filter(pl.col("session").is_between(date(2022, 3, 1), date(2022, 6, 30)))
     assert part.equals(same)
-    assert part["payload"].unique().to_list() == [derived_stamp(lake)]
+    assert part["payload"].unique().to_list() == [derived_stamp(lake, date(2022, 6, 30))]
     assert part.select(
         (pl.col("known_at").dt.convert_time_zone("Asia/Shanghai").dt.date() == pl.col("session")).all()
     ).item()

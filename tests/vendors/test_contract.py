@@ -330,4 +330,4 @@ def test_closing_leaves_no_process_no_thread_and_can_be_repeated(
 
 
 def test_every_provider_is_in_the_suite() -> None:
-    assert set(PROVIDERS) == {*RIGS, "ccxt", "calendar"}
+    assert set(PROVIDERS) == {*RIGS, "ccxt", "calendar", "events"}

@@ -98,5 +98,6 @@ TABLES: Final = (
         time="session",
         rules=(RowRule("factor.finite", "the factor must be a finite number", pl.col("factor").is_finite()),),
         group="factors",
+        after=("bars_1d", "corporate_actions"),
     ),
 )

@@ -50,7 +50,9 @@ class RowRule:
 @dataclass(frozen=True, slots=True)
 class TableContract:
     """What a canonical table holds. ``key`` is unique; ``time`` is the date column of its intervals, None for
-    a table without intervals, which is merged by key instead. ``group`` is where the lineage shows it.
+    a table without intervals, which is merged by key instead. ``group`` is where the lineage shows it;
+    ``after`` names tables that are brought up to date before it, because it may be computed from them or
+    judged by them.
     """
 
     name: str
@@ -63,6 +65,7 @@ class TableContract:
     group: str = "reference"
     derived: bool = False
     """Computed here, never fetched."""
+    after: tuple[str, ...] = ()
 
     @property
     def partitioned(self) -> bool:

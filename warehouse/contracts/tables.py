@@ -73,5 +73,13 @@ def contract(name: str) -> TableContract:
 
 
 def datasets() -> Iterator[TableContract]:
-    """The tables that sources can fill, in the order in which they must be synchronised."""
-    return (table for table in _TABLES if not table.system and not table.derived)
+    """The tables that sources can fill, in the order in which they must be synchronised: as they are listed,
+    each behind those that it comes after.
+    """
+    waiting = [table for table in _TABLES if not table.system and not table.derived]
+    names, done = {table.name for table in waiting}, set[str]()
+    while waiting:
+        ready = next(table for table in waiting if set(table.after) & names <= done)
+        waiting.remove(ready)
+        done.add(ready.name)
+        yield ready

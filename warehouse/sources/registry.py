@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, cast
 
-from quant.core.errors import MissingComponent, SpecError
+from quant.core.errors import MissingComponent, SpecError, UsageError
 from quant.warehouse.sources.port import Source
 from quant.warehouse.sources.settings import SourceSettings
 from quant.warehouse.sources.vendor import Call, VendorAdapter, VendorWorld
@@ -22,7 +22,8 @@ class Provider:
     VendorAdapter`` for a ``vendor``. ``by_year``: intervals are fetched year by year; otherwise whole,
     because a fetch costs the same. ``revision(settings, dataset)`` names a function that says cheaply whether
     the data behind the settings may have changed. ``sdk`` is the vendor's own package; ``threads``: whether
-    it may be asked from several threads at once.
+    it may be asked from several threads at once. Rows of a ``computed`` source come out of the lake itself:
+    nobody is asked, and ``factory`` is a function of the lake.
     """
 
     module: str
@@ -32,6 +33,7 @@ class Provider:
     vendor: bool = False
     sdk: str = ""
     threads: bool = False
+    computed: bool = False
 
 
 def _vendor(module: str, factory: str, sdk: str, *, threads: bool = False) -> Provider:
@@ -44,6 +46,9 @@ PROVIDERS: Final[Mapping[str, Provider]] = {
     "files": Provider("quant.warehouse.sources.files", "open_files", by_year=False, revision="revision"),
     "simulated": Provider(
         "quant.warehouse.sources.simulated", "open_simulated", by_year=True, revision="revision"
+    ),
+    "events": Provider(
+        "quant.warehouse.adjust.derived", "computed_rows", by_year=True, revision=None, computed=True
     ),
     "tushare": _vendor("tushare", "open_tushare", "tushare", threads=True),
     "jqdatasdk": _vendor("joinquant", "open_joinquant", "jqdatasdk"),
@@ -77,6 +82,13 @@ def open_source(
     ``world`` and, to resume what was begun, the ``lake`` and the ``table`` that is being filled.
     """
     chosen = provider(settings)
+    if chosen.computed:
+        raise UsageError(
+            "source.computed",
+            f"source {settings.name} is computed from stored tables; it has no payloads to read",
+            expected="a source with data of its own",
+            found=settings.provider,
+        )
     if not chosen.vendor:
         return cast(Source, getattr(import_module(chosen.module), chosen.factory)(settings))
     from quant.warehouse.sources.calling import CallingSource

@@ -196,7 +196,8 @@ _OWN_DATASETS: Final = {
     "simulated": (
         *("instruments", "instrument_attributes", "bars_1d"),
         *("adjustment_factors", "corporate_actions"),
-    )
+    ),
+    "events": ("adjustment_factors",),
 }
 """What providers offer whose datasets are not declared; others offer whatever is asked for."""
 _MEANING: Final = ("exchange", "indices")

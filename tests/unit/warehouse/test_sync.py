@@ -36,7 +36,7 @@ def test_everything_is_planned_once(lake: Lake, vendor_folder: Path) -> None:
     source = files_source(vendor_folder)
     reports = run(lake, source)
     assert [report.table for report in reports] == [
-        "instruments", "calendar", "bars_1d", "adjustment_factors", "corporate_actions",
+        "instruments", "calendar", "bars_1d", "corporate_actions", "adjustment_factors",
     ]  # fmt: skip
     assert run(lake, source) == []
     assert sorted(lake.tables()) == sorted(GOLDEN)
@@ -144,7 +144,7 @@ def test_beyond_the_tolerance_the_table_is_unchanged_and_payloads_are_kept(
     assert (log["table"], log["quarantined"]) == ("bars_1d", 1)
     digest = lake.read("quarantine")["payload"][0]
     assert (lake.root / "raw" / "tiny" / digest[:2] / digest).read_bytes().count(b"abc") == 1
-    assert run_tables(lake, source) == ["bars_1d", "adjustment_factors", "corporate_actions"]
+    assert run_tables(lake, source) == ["bars_1d", "corporate_actions", "adjustment_factors"]
 
 
 def run_tables(lake: Lake, source: SourceSettings) -> list[str]:

@@ -1,0 +1,89 @@
+"""Vendors' adjustment factors against those that follow from the golden bars and events, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from quant.warehouse.adjust import compare_factors
+from quant.warehouse.contracts.tables import contract
+from quant.warehouse.lake import VENDOR, Lake, table_ref
+
+TABLE: Final = "adjustment_factors"
+WITH: Final = "events"
+"""What stands as the other side of a finding."""
+BEFORE: Final = timedelta(days=60)
+"""How far bars and factors are read before the first session, so that a step there has a close before it."""
+_KINDS: Final = {
+    "rounding": "rounding",
+    "additive": "convention",
+    "share_reform": "convention",
+    "unknown": "unknown",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class FactorAudit:
+    """``findings`` as rows of audit_findings, and how many ``cells`` of vendors were compared."""
+
+    findings: pl.DataFrame
+    cells: int
+
+    @property
+    def open(self) -> pl.DataFrame:
+        return self.findings.filter(pl.col("verdict") == "open")
+
+
+def audit_factors(
+    lake: Lake, sources: Sequence[str], start: date, end: date, *, audit_id: str, stamp: datetime
+) -> FactorAudit | None:
+    """Compare what sources have stored between two dates, and keep the findings. None where there are no
+    bars, events or factors to compare.
+    """
+    there = [name for name in sources if lake.exists(TABLE, layer=VENDOR, source=name)]
+    if not there or not lake.exists("bars_1d") or not lake.exists("corporate_actions"):
+        return None
+    since = start - BEFORE
+    columns = ["instrument_id", "session", "close", "volume", "suspended"]
+    bars = lake.read("bars_1d", start=since, end=end, columns=columns)
+    events = lake.read("corporate_actions", start=since, end=end)
+    found, cells = [], 0
+    for name in there:
+        keys = ["instrument_id", "session", "factor"]
+        rows = lake.read(TABLE, layer=VENDOR, source=name, start=since, end=end, columns=keys)
+        cells += rows.filter(pl.col("session") >= start).height
+        differ = compare_factors(bars, events, rows).filter(pl.col("session") >= start)
+        found.append(differ.with_columns(pl.lit(name).alias("b")))
+    findings = _as_findings(pl.concat(found), lake, audit_id, stamp)
+    if findings.height:
+        lake.append(table_ref("audit_findings"), findings)
+    return FactorAudit(findings, cells)
+
+
+def _as_findings(found: pl.DataFrame, lake: Lake, audit_id: str, stamp: datetime) -> pl.DataFrame:
+    codes = lake.read("instruments", columns=["instrument_id", "code"])
+    target = contract("audit_findings")
+    kind = pl.col("cause").replace_strict(_KINDS, default="defect", return_dtype=pl.String)
+    return (
+        found.join(codes, on="instrument_id", how="left", maintain_order="left")
+        .with_columns(
+            pl.lit(audit_id).alias("audit"),
+            pl.lit(TABLE).alias("table"),
+            pl.lit(WITH).alias("a"),
+            pl.lit(None, pl.Date).alias("to_session"),
+            pl.lit("factor").alias("field"),
+            pl.col("ours").cast(pl.String).alias("value_a"),
+            pl.col("theirs").cast(pl.String).alias("value_b"),
+            (pl.col("theirs") - pl.col("ours")).abs().alias("difference"),
+            pl.col("relative").abs(),
+            pl.lit(1, pl.Int64).alias("cells"),
+            kind.alias("kind"),
+            pl.when(kind == "defect").then("b").alias("suspect"),
+            pl.lit(stamp).alias("recorded_at"),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in target.schema.items())
+    )
