@@ -107,7 +107,7 @@ class FilesSource(SourceSpec):
 
     provider: Literal["files"]
     calendar: Literal["XSHG", "24x7"] = "XSHG"  # type: ignore[assignment]
-    """The trading calendar of the market; crypto exchanges never close. China's futures keep Shanghai's days."""
+    """The calendar of the market; crypto exchanges never close, China's futures keep Shanghai's days."""
     root: Folder | None = None
     """The folder of the files, absolute or relative to the workspace."""
     root_env: EnvironmentName | None = None
