@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
 
@@ -100,7 +101,8 @@ class JoinQuantServer:
 
     def drop_lines(self) -> None:
         for line in self._lines:
-            line.close()
+            with suppress(OSError, AttributeError):  # its thread may be closing it too
+                line.close()
         self._lines.clear()
 
     def answer(self, method: str, params: dict[str, Any]) -> Any:

@@ -281,6 +281,19 @@ def test_nothing_but_the_given_url_is_asked(exchange: str) -> None:
     client.close()
 
 
+@pytest.mark.parametrize("exchange", EXCHANGES)
+def test_nothing_has_the_columns_of_something(
+    exchange: str, crypto: Callable[..., CcxtAdapter], servers: dict[str, CryptoServer]
+) -> None:
+    client = crypto(exchange, pairs=("BTCUSDT-PERP",))
+    for dataset in ("bars_1h", "funding_rates"):
+        call = next(iter(client.calls(dataset, START, START)))
+        full = shown(client, dataset, call, client.ask(call, 5.0))
+        servers[exchange].faults.append("empty")
+        empty = shown(client, dataset, call, client.ask(call, 5.0))
+        assert (empty.height, empty.schema) == (0, full.schema) and full.height
+
+
 def test_a_payload_that_is_no_answer_is_an_error_not_an_empty_frame() -> None:
     client = adapter("okx", "http://127.0.0.1:9")
     request = {

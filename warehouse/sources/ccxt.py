@@ -131,7 +131,7 @@ class CcxtAdapter:
                 expected=f"rows of {self._exchange.name}",
                 found=str(error).splitlines()[0] if str(error) else type(error).__name__,
             ) from error
-        return pl.DataFrame(rows, infer_schema_length=None)
+        return pl.DataFrame(rows, schema=_schema(self._exchange, str(payload.request["endpoint"])))
 
     def close(self) -> None:
         """Close the connections."""
@@ -287,6 +287,20 @@ class CcxtAdapter:
         rows = [{"code": code, **read(row)} for row in raw]
         inside = [row for row in rows if since <= int(str(row["ts"])) <= until]
         return sorted(inside, key=lambda row: (int(str(row["ts"])), _number(row.get("trade_id"))))
+
+
+def _schema(exchange: Exchange, kind: str) -> dict[str, type[pl.DataType]]:
+    """Columns of a kind of rows: text but for instants, the same whether there are rows or not."""
+    names = {
+        "instruments": ("code", "symbol", "name", "currency", "tick", "lot", "list_date", "kind", "status"),
+        "klines": (
+            *("code", "ts", "open_time", "open", "high", "low", "close", "volume", "amount"),
+            *(("trades",) if exchange.name == "binance" else ()),
+        ),
+        "trades": ("code", "trade_id", "ts", "price", "size", "side"),
+        "funding": ("code", "ts", "rate"),
+    }
+    return {name: pl.Int64 if name in ("ts", "open_time") else pl.String for name in names[kind]}
 
 
 def open_ccxt(settings: SourceSettings, world: VendorWorld) -> CcxtAdapter:
