@@ -107,6 +107,17 @@ def test_lists_hold_the_delisted_too(ak: AkshareAdapter) -> None:
     assert found.rows() == wanted.rows()
 
 
+def test_a_halted_interval_has_no_rows_and_all_columns(ak: AkshareAdapter) -> None:
+    halted = truth().bars.filter(pl.col("suspended")).row(0, named=True)
+    day, symbol = halted["session"], halted["code"][:6]
+    (call,) = (c for c in ak.calls("bars_1d", day, day) if c.params["symbol"] == symbol)
+    answer = ak.ask(call, 5.0)
+    request = {"endpoint": call.endpoint, **call.params}
+    frame = ak.parse(Payload("bars_1d", answer.content, answer.media_type, request))
+    assert (answer.rows, answer.empty_is_known, frame.height, call.rows) == (0, True, 0, 0)
+    assert frame.columns == read(ak, "bars_1d").columns
+
+
 def test_factors_come_as_events_without_the_one_of_1900(ak: AkshareAdapter) -> None:
     found = read(ak, "adjustment_factors").sort("code", "date")
     events = factor_events(truth().factors)

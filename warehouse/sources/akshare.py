@@ -28,6 +28,10 @@ ENDPOINTS: Final[Mapping[str, str]] = {
     "adjustment_factors": "stock_zh_a_daily",
 }
 """What is asked for a dataset when its spec names no endpoint."""
+_HISTORY: Final = (
+    "日期", "股票代码", "开盘", "收盘", "最高", "最低", "成交量", "成交额",
+    "振幅", "涨跌幅", "涨跌额", "换手率",
+)  # fmt: skip
 LISTS: Final = ("sh_main", "sh_star", "sh_gone", "sz", "sz_gone", "bj")
 _LONG: Final = 120
 """Sessions after which a listed name without a single row is a doubt: halts were shorter but for a few."""
@@ -74,6 +78,9 @@ class AkshareAdapter:
         """
         frame = _table(payload)
         endpoint = str(payload.request.get("endpoint", ""))
+        if not frame.width:  # akshare's empty frames have no columns
+            told = _HISTORY if endpoint == "stock_zh_a_hist" else ()
+            frame = pl.DataFrame(schema=dict.fromkeys(told, pl.String))
         if endpoint == "stock_info_a_code_name":
             frame = frame.with_columns(pl.col("code").cast(pl.String).str.zfill(6))
             chosen = [parse_code(code).symbol for code in self._settings.codes]
