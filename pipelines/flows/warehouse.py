@@ -10,8 +10,9 @@ from quant.core.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
-    from quant.warehouse.engines.projections import CopyStatus, LoadResult, PartitionCheck
+    from quant.warehouse.engines.projections import CopyStatus, LoadResult
     from quant.warehouse.engines.server import ServerSettings
+    from quant.warehouse.engines.verification import PartitionCheck
 
 Progress = Callable[[str, int, int], None]
 
@@ -109,7 +110,7 @@ def _place(check: PartitionCheck) -> str:
 
 def verify_server(desk: Workspace, tables: Sequence[str], *, progress: Progress) -> Verification:
     """Compare rows and checksums of the copies with the lake. Raises UsageError when nothing is loaded."""
-    from quant.warehouse.engines.projections import verify
+    from quant.warehouse.engines.verification import verify
     from quant.warehouse.lake import Lake
 
     return Verification(verify(Lake(desk.lake), server_settings(desk), tables, progress=progress))

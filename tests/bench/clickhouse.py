@@ -26,7 +26,8 @@ import polars as pl
 from quant.core.market.calendar import calendar
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.engines import query
-from quant.warehouse.engines.projections import init, load, verify
+from quant.warehouse.engines.projections import init, load
+from quant.warehouse.engines.verification import verify
 from quant.warehouse.lake import Lake, table_ref
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "integration"))

@@ -21,8 +21,9 @@ from server_case import PASSWORD, database
 from quant.core.errors import QuantError, StateConflict, TransientError, UsageError
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.engines import query
-from quant.warehouse.engines.projections import LOADS, NEXT, definition, init, load, loaded, status, verify
+from quant.warehouse.engines.projections import LOADS, NEXT, definition, init, load, loaded, status
 from quant.warehouse.engines.server import ServerSettings, connection
+from quant.warehouse.engines.verification import verify
 from quant.warehouse.lake import Lake, table_ref
 
 pytest.importorskip("chdb", reason="chdb has no wheel for this system")

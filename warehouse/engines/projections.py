@@ -20,9 +20,9 @@ from quant.core.errors import CheckFailed, UsageError
 from quant.core.hashing import digest
 from quant.core.time import to_datetime, utc_now
 from quant.warehouse.contracts.columns import ColumnContract
-from quant.warehouse.engines.clickhouse import aggregate, column_type
+from quant.warehouse.engines.clickhouse import column_type
 from quant.warehouse.engines.server import ServerSettings, connection, ref_label
-from quant.warehouse.engines.tables import QueryTable, unknown_table
+from quant.warehouse.engines.tables import unknown_table
 from quant.warehouse.lake import GOLDEN, TableRef, delta
 from quant.warehouse.lake.delta import MONTH, DataFile, Snapshot
 
@@ -38,20 +38,11 @@ _LONG: Final = frozenset(
     ("code", "name", "value", "row", "row_json", "reason", "facts", "actor", "detail", "losers", "votes")
 ) | {"run", "value_a", "value_b"}
 """Texts that hardly repeat: all others are kept as dictionaries."""
-_ZERO: Final = {
-    pl.Int64: "toInt64(0)",
-    pl.Float64: "toFloat64(0)",
-    pl.String: "''",
-    pl.Boolean: "false",
-    pl.Date: "toDate32('1970-01-01')",
-    pl.Datetime: "toDateTime64(0, 6, 'UTC')",
-}
-
 Progress = Callable[[str, int, int], None]
 """Told a table, and how many of how many rows or tables are done."""
 
 
-def _silent(_table: str, _done: int, _total: int) -> None:
+def silent(_table: str, _done: int, _total: int) -> None:
     """No progress wanted."""
 
 
@@ -80,18 +71,6 @@ class LoadResult:
     changed: bool
     partitions_loaded: int
     partitions_kept: int
-
-
-@dataclass(frozen=True, slots=True)
-class PartitionCheck:
-    """Rows and checksum of a partition in the lake and on the server."""
-
-    table: str
-    version: int
-    partition: str
-    lake_rows: int
-    server_rows: int
-    equal: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +108,7 @@ def definition(ref: TableRef, name: str, column: str | None) -> str:
     nullable = any(table.column(key).nullable for key in table.key)
     return (
         f"create table `{name}` (\n  {columns}\n)\nengine = {engine}\n"
-        f"partition by {_partition_by(ref, column)}\norder by ({order})"
+        f"partition by {partition_expression(ref, column)}\norder by ({order})"
         + ("\nsettings allow_nullable_key = 1" if nullable else "")
     )
 
@@ -142,7 +121,8 @@ def _stored_type(column: ColumnContract) -> str:
     return f"LowCardinality({inner})" if dictionary else inner
 
 
-def _partition_by(ref: TableRef, column: str | None) -> str:
+def partition_expression(ref: TableRef, column: str | None) -> str:
+    """What rows of a copy are partitioned by; ``tuple()`` for a table without partitions."""
     if column is None:
         return "tuple()"
     return f"{'toYYYYMM' if column == MONTH else 'toYear'}(`{ref.contract.time}`)"
@@ -234,19 +214,20 @@ def load(
     *,
     everything: bool = False,
     again: bool = False,
-    progress: Progress = _silent,
+    progress: Progress = silent,
 ) -> Iterator[LoadResult]:
     """Bring the server's copies to the lake's latest versions, a table at a time; ``again`` loads partitions
     that have not changed too. Repeating it changes nothing; after a kill it begins the table again.
     """
     refs = chosen(lake, labels, everything=everything)
     with lake.lock.hold("quant warehouse load"), connection(settings) as client:
-        _require_log(client)
+        require_log(client)
         for ref in refs:
             yield _load_table(client, lake, ref, progress, again=again)
 
 
-def _require_log(client: Any) -> None:
+def require_log(client: Any) -> None:
+    """Raises UsageError for a database that was not made for copies."""
     if not client.query(f"exists table `{LOADS}`").result_rows[0][0]:
         raise UsageError(
             "server.empty",
@@ -347,87 +328,3 @@ def _fingerprint(files: Sequence[DataFile]) -> str:
 
 def _rows(base: Snapshot, partition: str) -> int:
     return sum(file.rows for file in base.files.values() if file.partition == partition)
-
-
-# -- checking
-
-
-def verify(
-    lake: Lake,
-    settings: ServerSettings,
-    labels: Sequence[str] = (),
-    *,
-    progress: Progress = _silent,
-) -> list[PartitionCheck]:
-    """Rows and checksums of every partition of the loaded copies, against the same version in the lake.
-
-    The lake's side is computed by the embedded ClickHouse from the files. Raises UsageError when nothing is
-    loaded, CheckFailed ``server.unloaded`` for a named table that is not.
-    """
-    checks: list[PartitionCheck] = []
-    with connection(settings) as client:
-        _require_log(client)
-        refs = chosen(lake, labels, everything=True)
-        held = {ref: loaded(client, ref) for ref in refs}
-        for ref in refs:
-            if labels and held[ref] is None:
-                raise CheckFailed(
-                    "server.unloaded",
-                    f"{ref_label(ref)} is not on the server",
-                    hint=f"quant warehouse load {ref_label(ref)}",
-                )
-        there = [(ref, copy) for ref, copy in held.items() if copy is not None]
-        for number, (ref, copy) in enumerate(there):
-            progress(ref_label(ref), number, len(there))
-            checks += _checked(client, lake, ref, copy)
-    return checks
-
-
-def _checked(client: Any, lake: Lake, ref: TableRef, copy: Loaded) -> list[PartitionCheck]:
-    label = ref_label(ref)
-    base = delta.open_table(lake.path(ref), copy.version)
-    column = base.partition_column if base is not None else None
-    sums = _sums(ref, column)
-    source = QueryTable(ref.source or "", ref.table, ref, lake.path(ref), copy.version)
-    ours = _by_partition(aggregate(sums, source))
-    theirs = _by_partition(
-        client.query_arrow(sums.replace("{rows}", f"`{server_name(ref)}`"), use_strings=True)
-    )
-    return [
-        PartitionCheck(
-            label,
-            copy.version,
-            partition,
-            ours.get(partition, (0, 0))[0],
-            theirs.get(partition, (0, 0))[0],
-            ours.get(partition) == theirs.get(partition),
-        )
-        for partition in sorted({*ours, *theirs})
-    ]
-
-
-def _sums(ref: TableRef, column: str | None) -> str:
-    """Rows and a sum of row hashes by partition, for the lake's files and a server's table alike."""
-    parts = [
-        f"ifNull({_hashed(each)}, {_zero(each)}), isNull(`{each.name}`)" for each in ref.contract.columns
-    ]
-    partition = _partition_by(ref, column) if column else "0"
-    return (
-        f"select toString(assumeNotNull({partition})) as part, count() as n, "
-        f"sum(cityHash64({', '.join(parts)})) as h from {{rows}} group by part"
-    )
-
-
-def _hashed(column: ColumnContract) -> str:
-    text = isinstance(column.dtype, pl.String)
-    return f"cast(`{column.name}` as Nullable(String))" if text else f"`{column.name}`"
-
-
-def _zero(column: ColumnContract) -> str:
-    if isinstance(column.dtype, pl.Decimal):
-        return f"toDecimal128(0, {column.dtype.scale})"
-    return _ZERO[type(column.dtype)]
-
-
-def _by_partition(table: Any) -> dict[str, tuple[int, int]]:
-    return {row["part"]: (int(row["n"]), int(row["h"])) for row in table.to_pylist()}

@@ -15,10 +15,11 @@ from pathlib import Path
 import polars as pl
 
 from quant.core.errors import InvariantBroken, TransientError, UsageError
-from quant.warehouse.contracts.tables import TableContract, contract, datasets
+from quant.warehouse.contracts.tables import TableContract, datasets
 from quant.warehouse.lake import delta, hashes, history, upkeep
 from quant.warehouse.lake.delta import CommitTaken, Snapshot
 from quant.warehouse.lake.layout import FEATURES, GOLDEN, SYSTEM, VENDOR, TableRef, named_refs, table_ref
+from quant.warehouse.lake.pinned import PinnedLake
 from quant.warehouse.lock import WriterLock
 from quant.warehouse.store import Address, LocalFolder, Storage, open_storage
 
@@ -357,29 +358,6 @@ class Lake:
         paths below the lake.
         """
         return upkeep.gc(self, keep_hours=keep_hours, dry_run=dry_run)
-
-
-@dataclass(frozen=True, slots=True)
-class PinnedLake:
-    """Golden tables at fixed versions; tables that are not pinned read as no rows."""
-
-    lake: Lake
-    versions: dict[str, int]
-    as_of: datetime | None = None
-
-    def read(
-        self,
-        table: str,
-        *,
-        start: date | None = None,
-        end: date | None = None,
-        columns: Sequence[str] | None = None,
-    ) -> pl.DataFrame:
-        version = self.versions.get(table)
-        if version is None:
-            empty = pl.DataFrame(schema=contract(table).schema)
-            return empty.select(columns) if columns is not None else empty
-        return self.lake.read(table, version=version, start=start, end=end, columns=columns, as_of=self.as_of)
 
 
 def _lock_file(root: Path | str | Address, store: Storage) -> Path:
