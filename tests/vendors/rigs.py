@@ -25,6 +25,9 @@ SPARSE = "only ex-dates have a factor"
 UNLIMITED = "the vendor has no price limits"
 
 
+OWN = ("instruments", "bars_1d", "adjustment_factors")
+
+
 @dataclass
 class Rig:
     """A running stand-in. ``fault`` plants what the next answers are, ``calm`` takes it back; ``faults`` are
@@ -47,7 +50,7 @@ class Rig:
     """Factors come as events."""
     halts: bool = True
     """Halted sessions have a row."""
-    datasets: tuple[str, ...] = ("instruments", "bars_1d", "adjustment_factors")
+    datasets: tuple[str, ...] = OWN
 
 
 class _Queue:
@@ -96,7 +99,7 @@ def tushare_rig(_folder: Path, **limits: object) -> Rig:
         faults={"transient": "dropped", "quota": "status_429", "refused": "token"},
         gaps={"invalid": "which parameters are invalid is not known of the service"},
         secret=TOKEN,
-        datasets=("instruments", "bars_1d", "adjustment_factors", "corporate_actions"),
+        datasets=(*OWN, "corporate_actions", "daily_basics"),
     )
 
 
@@ -117,7 +120,14 @@ def joinquant_rig(_folder: Path, **limits: object) -> Rig:
             "invalid": "找不到标的",
         },
         secret=f"{USER}:{PASSWORD}",
-        datasets=("instruments", "bars_1d", "adjustment_factors", "corporate_actions"),
+        datasets=(
+            *OWN,
+            "corporate_actions",
+            "daily_basics",
+            "index_members",
+            "index_weights",
+            "fundamentals",
+        ),
     )
 
 
@@ -134,7 +144,7 @@ def baostock_rig(_folder: Path, **limits: object) -> Rig:
         faults={"transient": "drop", "quota": "10001005", "refused": "10001006", "invalid": "10004006"},
         gaps={"limits": UNLIMITED},
         events=True,
-        datasets=("instruments", "bars_1d", "adjustment_factors", "corporate_actions"),
+        datasets=(*OWN, "corporate_actions", "daily_basics", "index_members"),
     )
 
 

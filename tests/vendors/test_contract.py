@@ -162,6 +162,13 @@ def test_distributions_are_those_of_the_market(desk: Workspace, rig: Rig) -> Non
     assert not found["inferred"].any()
 
 
+def test_every_dataset_has_rows_and_nothing_is_set_aside(desk: Workspace, rig: Rig) -> None:
+    lake = Lake(desk.lake)
+    stored = {name: lake.read(name, layer="vendor", source="v").height for name in rig.datasets}
+    assert all(stored.values()), stored
+    assert lake.read("quarantine").height == 0
+
+
 def test_a_second_sync_asks_nothing(desk: Workspace, rig: Rig) -> None:
     before = rig.asked()
     reports, failures = sync_desk(desk, *rig.datasets)
