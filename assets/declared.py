@@ -11,10 +11,11 @@ from quant.specs.schema.data import SourceSpec
 from quant.specs.schema.tables import TableSpec
 from quant.warehouse.audit import TableRule, applies
 from quant.warehouse.contracts.tables import TableContract, contract
-from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE
+from quant.warehouse.scope import market_of
+from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCES
 from quant.warehouse.sources.registry import provider
 from quant.warehouse.sources.settings import SourceSettings, TableSettings
-from quant.warehouse.sync import CALENDAR_TABLE
+from quant.warehouse.sync import calendar_table
 
 CROSS_SOURCE: Final = "cross_source"
 FACTORS_VS_EVENTS: Final = "factors_vs_events"
@@ -24,7 +25,8 @@ CALENDAR_RULES: Final = (TableRule("contract"), TableRule("unique"))
 @dataclass(frozen=True, slots=True)
 class DeclaredTable:
     """A golden table, its sources (the preferred one first), its rules, and when it is brought up to date:
-    ``cron`` in the time zone of ``market``'s calendar, None for never.
+    ``cron`` in the time zone of the market ``clock``, None for never. ``market`` is the calendar that the
+    rows are measured by.
     """
 
     settings: TableSettings
@@ -33,6 +35,7 @@ class DeclaredTable:
     rules: tuple[TableRule, ...]
     cron: str | None
     market: str
+    clock: str | None = None
 
     @property
     def name(self) -> str:
@@ -54,7 +57,7 @@ def declare(
     Raises SpecErrors for checks that a table has no columns for.
     """
     named = [t for t in tables if t.dataset != "calendar"]
-    found = [_calendar()]
+    found = [_calendar(sources)]
     found += [_table(t, sources, table_specs[t.name], source_specs) for t in named]
     errors = [
         SpecError(
@@ -76,11 +79,11 @@ def _applies(check: str, dataset: str) -> bool:
     return dataset == "adjustment_factors" if check == FACTORS_VS_EVENTS else applies(check, dataset)
 
 
-def _calendar() -> DeclaredTable:
-    about = contract("calendar").about
-    return DeclaredTable(
-        CALENDAR_TABLE, (CALENDAR_SOURCE,), about, CALENDAR_RULES, None, CALENDAR_SOURCE.calendar
-    )
+def _calendar(sources: Mapping[str, SourceSettings]) -> DeclaredTable:
+    settings = calendar_table(sources.values())
+    known = {source.name: source for source in CALENDAR_SOURCES.values()}
+    mine = tuple(known[name] for name in settings.sources)
+    return DeclaredTable(settings, mine, contract("calendar").about, CALENDAR_RULES, None, market_of(mine))
 
 
 def _table(
@@ -89,7 +92,7 @@ def _table(
     spec: TableSpec,
     source_specs: Mapping[str, SourceSpec],
 ) -> DeclaredTable:
-    schedule = spec.schedule or source_specs[settings.prefer].schedule
+    cron, clock = _schedule(settings, sources, spec, source_specs)
     rules = {rule.check: TableRule(rule.check, rule.severity, float(rule.tolerance)) for rule in spec.checks}
     if spec.audit is not None:
         audit = settings.audit
@@ -103,6 +106,23 @@ def _table(
         sources=tuple(sources[name] for name in settings.sources),
         description=spec.description or contract(settings.dataset).about,
         rules=tuple(rules.values()),
-        cron=schedule.cron if schedule else None,
-        market=schedule.calendar if schedule else sources[settings.prefer].calendar,
+        cron=cron,
+        market=market_of(sources[name] for name in settings.sources),
+        clock=clock,
     )
+
+
+def _schedule(
+    settings: TableSettings,
+    sources: Mapping[str, SourceSettings],
+    spec: TableSpec,
+    source_specs: Mapping[str, SourceSpec],
+) -> tuple[str | None, str | None]:
+    """When a table is brought up to date, and by which market's clock: as it says, else as its sources do."""
+    if spec.schedule is not None:
+        return spec.schedule.cron, spec.schedule.calendar
+    for name in settings.sources:
+        own = source_specs[name].schedule
+        if own is not None:
+            return own.cron, own.calendar or sources[name].calendar
+    return None, None

@@ -12,6 +12,7 @@ from quant.assets.metadata import definition_metadata
 from quant.assets.partitions import Years, yearly
 from quant.assets.store import Results, SyncConfig, store
 from quant.assets.warehouse import Warehouse
+from quant.core.market.calendar import ALWAYS
 from quant.warehouse.audit import TableRule
 from quant.warehouse.sources.registry import provider
 from quant.warehouse.sources.settings import SourceSettings
@@ -21,6 +22,8 @@ WARN_AFTER: Final = timedelta(days=4)
 """A weekend and a night."""
 FAIL_AFTER: Final = timedelta(days=10)
 """The longest break of the Chinese exchanges, and a day."""
+A_DAY_LATE: Final = timedelta(hours=36)
+"""Of a market that never closes: a day and half a day."""
 IDENTITY_TABLES: Final = ("calendar", "instruments")
 """Tables that mint or need no instrument ids; every other one looks its ids up in ``instruments``."""
 
@@ -88,14 +91,16 @@ def _golden(table: DeclaredTable) -> dg.AssetSpec:
         owners=OWNERS,
         tags={"layer": GOLDEN, "market": table.market},
         metadata={**definition_metadata(table.contract), "preferred": table.settings.prefer},
-        freshness_policy=freshness(table.cron),
+        freshness_policy=freshness(table.cron, table.market),
     )
 
 
-def freshness(cron: str | None) -> dg.FreshnessPolicy | None:
+def freshness(cron: str | None, market: str) -> dg.FreshnessPolicy | None:
     """Of a table with a schedule: when it counts as late, and when as stale."""
     if cron is None:
         return None
+    if market == ALWAYS:
+        return dg.FreshnessPolicy.time_window(fail_window=WARN_AFTER, warn_window=A_DAY_LATE)
     return dg.FreshnessPolicy.time_window(fail_window=FAIL_AFTER, warn_window=WARN_AFTER)
 
 

@@ -15,6 +15,8 @@ from quant.assets.declared import CROSS_SOURCE, FACTORS_VS_EVENTS, DeclaredTable
 from quant.assets.keys import golden_key
 from quant.assets.metadata import check_metadata
 from quant.assets.warehouse import Warehouse
+from quant.core.market.calendar import ALWAYS
+from quant.core.market.sessions import calendar_name
 from quant.warehouse.audit import CheckResult, Listing, TableRule, combined, run_check
 from quant.warehouse.coverage import Interval
 from quant.warehouse.quarantine import listed
@@ -112,15 +114,28 @@ def _listing(warehouse: Warehouse, table: DeclaredTable, checks: set[str], part:
 
 
 def _instruments(warehouse: Warehouse, table: DeclaredTable) -> pl.DataFrame:
-    """Instruments with their listing dates; where one is unknown, the first session of all their rows."""
-    found = warehouse.lake.read("instruments", columns=["instrument_id", "list_date", "delist_date"])
+    """Instruments of the table's markets with their listing dates; where one is unknown, the first session of
+    all their rows.
+    """
+    known = warehouse.lake.read("instruments", columns=["instrument_id", "mic", "list_date", "delist_date"])
+    found = known.filter(_of_its_markets(known["mic"], warehouse, table)).drop("mic")
     time = table.contract.time
     if time is None or not found["list_date"].null_count() or "instrument_id" not in table.contract.names:
         return found
     held = warehouse.lake.read(table.name, columns=["instrument_id", time])
     first = held.group_by("instrument_id").agg(pl.col(time).min().alias("first"))
-    known = pl.coalesce("list_date", "first").alias("list_date")
-    return found.join(first, on="instrument_id", how="left").with_columns(known).drop("first")
+    listed = pl.coalesce("list_date", "first").alias("list_date")
+    return found.join(first, on="instrument_id", how="left").with_columns(listed).drop("first")
+
+
+def _of_its_markets(mics: pl.Series, warehouse: Warehouse, table: DeclaredTable) -> pl.Series:
+    """Which instruments a table can hold where some sources of the workspace follow exchanges and others
+    markets that never close.
+    """
+    kinds = {source.calendar == ALWAYS for source in warehouse.sources.values()}
+    mine = {source.calendar == ALWAYS for source in table.sources}
+    always = [mic for mic in mics.unique().to_list() if calendar_name(mic) == ALWAYS]
+    return pl.Series([len(kinds) < 2]) | mics.is_in(always).is_in(list(mine))
 
 
 def _parts(table: DeclaredTable, scope: Interval) -> list[Interval]:

@@ -15,7 +15,8 @@ from quant.assets.partitions import interval_of, year_range
 from quant.assets.warehouse import Warehouse
 from quant.core.errors import CheckFailed, QuantError
 from quant.warehouse.coverage import Interval, hull
-from quant.warehouse.sync import IngestReport, ingest
+from quant.warehouse.fetching import ingest_table
+from quant.warehouse.sync import IngestReport
 
 Results = dg.MaterializeResult | dg.AssetCheckResult  # type: ignore[type-arg]
 
@@ -90,26 +91,22 @@ def _stored_dates(step: _Step) -> Interval | None:
 
 
 def _ingest(step: _Step, *, restate: bool) -> None:
-    """Store item by item. Rows that break the contract cost only their own interval; any other failure ends
-    the source's turn.
+    """Store what is missing, vendors side by side. Rows that break the contract cost only their own interval;
+    any other failure ends the source's turn.
     """
     warehouse, observer = step.warehouse, step.warehouse.observer
-    wanted = interval_of(step.years, warehouse.span())
-    stopped: set[str] = set()
-    for item in warehouse.items(step.table, wanted, step.sources, golden=step.golden, restate=restate):
-        if item.label in stopped:
+    wanted = interval_of(step.years, warehouse.span().hull)
+    items = warehouse.items(step.table, wanted, step.sources, golden=step.golden, restate=restate)
+    stored = ingest_table(
+        items, warehouse.lake, run=step.context.run.run_id, actor=warehouse.actor, begun=observer.begun
+    )
+    for item, outcome in stored:
+        if isinstance(outcome, QuantError):
+            observer.failed(step.table.name, outcome)
+            step.failures.setdefault(item.label, outcome)
             continue
-        observer.begun(item)
-        try:
-            report = ingest(item, warehouse.lake, run=step.context.run.run_id, actor=warehouse.actor)
-        except QuantError as error:
-            observer.failed(step.table.name, error)
-            step.failures.setdefault(item.label, error)
-            if not isinstance(error, CheckFailed):
-                stopped.add(item.label)
-            continue
-        observer.stored(report)
-        step.reports.append(report)
+        observer.stored(outcome)
+        step.reports.append(outcome)
     _say_what_waits(step)
 
 

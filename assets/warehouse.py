@@ -11,6 +11,7 @@ from quant.core.errors import QuantError
 from quant.warehouse.audit import CheckResult, TableRule
 from quant.warehouse.coverage import Interval
 from quant.warehouse.lake import Lake
+from quant.warehouse.scope import Scope
 from quant.warehouse.sources.settings import SourceSettings
 from quant.warehouse.sync import Agreement, IngestReport, Item, plan_sync
 
@@ -44,13 +45,13 @@ class Unobserved:
 class Warehouse:
     """The lake, the sources behind it, and who writes to it.
 
-    ``span`` says which dates a sync covers now. ``planned`` holds the items of a sync by table; without it
-    a run plans the interval of its own partitions. ``commit`` is the git commit of the specs.
+    ``span`` says which dates a sync covers now, by market. ``planned`` holds the items of a sync by table;
+    without it a run plans the interval of its own partitions. ``commit`` is the git commit of the specs.
     """
 
     lake: Lake
     sources: Mapping[str, SourceSettings]
-    span: Callable[[], Interval]
+    span: Callable[[], Scope]
     actor: Mapping[str, str]
     commit: str | None = None
     planned: Mapping[str, tuple[Item, ...]] | None = None
@@ -61,12 +62,21 @@ class Warehouse:
     ) -> tuple[Item, ...]:
         """What a run stores: the planned items, else the interval of ``table`` from the ``chosen`` sources.
 
-        With ``restate`` the interval is fetched again even if it is stored. ``golden``: whether the golden
-        table is brought up to date too.
+        With ``restate`` the interval is fetched again even if it is stored, however far back it lies.
+        ``golden``: whether the golden table is brought up to date too.
         """
         if self.planned is not None:
             return tuple(i for i in self.planned.get(table.name, ()) if i.label in chosen or i.golden)
-        plan = plan_sync([table.settings], self.sources, self.lake, wanted.start, wanted.end, restate=restate)
+        scope = self.span()
+        plan = plan_sync(
+            [table.settings],
+            self.sources,
+            self.lake,
+            wanted.start,
+            wanted.end,
+            restate=restate,
+            scope=scope.whole() if restate else scope,
+        )
         mine = [item for item in plan.items if item.table.name == table.name]
         return tuple(_as_chosen(mine, table.settings.prefer, chosen, golden=golden))
 

@@ -51,6 +51,11 @@ class DataSpecs:
     start: date | None
     end: date | None
 
+    @property
+    def calendars(self) -> tuple[str, ...]:
+        """The trading calendars that the sources follow."""
+        return tuple(sorted({source.calendar for source in self.sources.values()})) or ("XSHG",)
+
     def is_offered(self, table: TableSettings) -> bool:
         """Whether a source of the table can fill it; what none can fill is left out of a sync."""
         return any(s.offers(table.dataset) for n in table.sources if (s := self.sources.get(n)) is not None)
@@ -90,16 +95,25 @@ def data_specs(desk: Workspace) -> DataSpecs:
 
 
 def table_settings(spec: TableSpec, sources: Mapping[str, SourceSettings]) -> TableSettings:
-    """A table with those of its sources that offer it, the preferred one first; all where none does."""
+    """A table with those of its sources that offer it, the preferred one first; all where none does. Sources
+    of different markets are added up where the spec does not say how they agree.
+    """
     named = tuple(spec.from_ or ())
     offering = tuple(name for name in named if name in sources and sources[name].offers(spec.dataset))
     arbitrate = arbitration(spec.arbitrate) if spec.arbitrate is not None else None
+    if arbitrate is None and len({_market(sources[name]) for name in offering}) > 1:
+        arbitrate = ArbitrationSettings()  # nobody lists what others do: the table holds the rows of all
     shared = arbitrate.tolerance if arbitrate is not None else {}
     audit = AuditSettings(tolerance=shared)
     if spec.audit is not None:
         own = {name: Margin(m.abs, m.rel) for name, m in spec.audit.tolerance.items()}
         audit = AuditSettings(spec.audit.max_diff_rate, spec.audit.severity, {**shared, **own})
     return TableSettings(spec.name, spec.dataset, offering or named, arbitrate, audit)
+
+
+def _market(source: SourceSettings) -> tuple[str, object]:
+    """What a source tells of: an exchange of its own, or the market of its calendar."""
+    return source.calendar, source.options.get("exchange")
 
 
 def arbitration(spec: Arbitration) -> ArbitrationSettings:
@@ -204,6 +218,7 @@ def _vendor_dataset(name: str, spec: VendorDataset) -> DatasetSettings:
         parts=tuple(_part(each) for each in spec.with_),
         max_rows=spec.max_rows,
         empty_allowed=spec.empty == "allow",
+        history=spec.history,
     )
 
 

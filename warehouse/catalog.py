@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import Final
 
@@ -21,11 +22,13 @@ _NEAR: Final = timedelta(days=30)
 
 
 class DeltaCatalog:
-    """The Catalog port over a lake: latest versions, covered dates, columns, facts."""
+    """The Catalog port over a lake: latest versions, covered dates, columns, facts. ``markets`` are the
+    calendars of tables that do not follow ``mic``.
+    """
 
-    def __init__(self, lake: Lake, mic: str = "XSHG") -> None:
+    def __init__(self, lake: Lake, mic: str = "XSHG", markets: Mapping[str, str] | None = None) -> None:
         self._lake = lake
-        self._calendar = calendar(mic)
+        self._mic, self._markets = mic, dict(markets or {})
         self._log: pl.DataFrame | None = None
 
     def table(self, name: str, as_of: datetime | None = None) -> TableState | None:
@@ -39,7 +42,7 @@ class DeltaCatalog:
         if version is None:
             return None
         log = self._logged(name)
-        covered = self._covered(log)
+        covered = self._covered(name, log)
         return TableState(
             name=name,
             version=version,
@@ -68,12 +71,13 @@ class DeltaCatalog:
         mine = self._log.filter(pl.col("table") == name)
         return mine.filter(pl.col("source_hash") == mine["source_hash"][-1]) if mine.height else mine
 
-    def _covered(self, log: pl.DataFrame) -> Interval | None:
+    def _covered(self, name: str, log: pl.DataFrame) -> Interval | None:
         """The last unbroken run of covered dates, cut to the sessions in it."""
-        runs = merged(logged(log), self._calendar)
+        dates = calendar(self._markets.get(name, self._mic))
+        runs = merged(logged(log), dates)
         if not runs:
             return None
-        sessions = self._calendar.sessions(runs[-1].start, runs[-1].end)
+        sessions = dates.sessions(runs[-1].start, runs[-1].end)
         return Interval(sessions[0], sessions[-1]) if sessions else None
 
 

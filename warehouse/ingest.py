@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from importlib import import_module
@@ -16,12 +16,14 @@ from quant.warehouse.contracts.tables import TableContract, contract
 from quant.warehouse.lake import GOLDEN, VENDOR, Lake, TableRef, WriteResult, table_ref
 from quant.warehouse.normalize import Context, Identities
 from quant.warehouse.normalize.context import ROW
+from quant.warehouse.normalize.identities import FormerCode
 from quant.warehouse.normalize.rows import as_rejected, normalize
 from quant.warehouse.payloads import PayloadStore
 from quant.warehouse.planning import SyncItem, computed_stamp
 from quant.warehouse.reading import Read, read_former_codes, read_vendor
 from quant.warehouse.sources.received import finish
 from quant.warehouse.sources.registry import open_source, provider
+from quant.warehouse.sources.vendor import VendorWorld
 from quant.warehouse.sources.world import world_of
 from quant.warehouse.sync_log import Ingest, Outcome, record
 
@@ -71,8 +73,17 @@ class Stored:
         return max(rows, self.unreadable / self.calls if self.calls else 0.0)
 
 
-def ingest_source(item: SyncItem, lake: Lake, by: Ingest) -> IngestReport:
-    """Store one interval of one source, and of the golden table where that takes the source's rows.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a source answered for an item, before anything of it is stored as rows."""
+
+    read: Read
+    former: Mapping[str, Sequence[FormerCode]]
+
+
+def ingest_source(item: SyncItem, lake: Lake, by: Ingest, asked: Asked | None = None) -> IngestReport:
+    """Store one interval of one source, and of the golden table where that takes the source's rows; ``asked``
+    is what the source has answered already.
 
     Raises CheckFailed ``quarantine.share`` when more rows broke the contract than the source's tolerance
     allows: the table is then unchanged, payloads and quarantined rows are kept.
@@ -81,7 +92,7 @@ def ingest_source(item: SyncItem, lake: Lake, by: Ingest) -> IngestReport:
         item = replace(item, source_hash=computed_stamp(item.source, lake, item.end))
         stored = _computed(item, lake, by.stamp)
     else:
-        stored = fetch(item, lake, by.stamp) if item.fetch else _promoted(item, lake)
+        stored = fetch(item, lake, by.stamp, asked) if item.fetch else _promoted(item, lake)
     if stored.share > item.source.quarantine_max:
         _log(item, lake, stored, by, "refused")
         raise _beyond_tolerance(item, stored)
@@ -103,15 +114,20 @@ def ingest_source(item: SyncItem, lake: Lake, by: Ingest) -> IngestReport:
     )
 
 
-def fetch(item: SyncItem, lake: Lake, stamp: datetime) -> Stored:
-    """The rows of an item in our columns; what breaks the contract is set aside unless it was released."""
-    dataset, world = item.table.dataset, world_of(item.source, lake)
-    source = open_source(item.source, world, lake=lake.store, table=dataset)
+def ask(item: SyncItem, lake: Lake, world: VendorWorld) -> Asked:
+    """Put an item's questions and keep the payloads; no table is written. Others may be asked beside it."""
+    source = open_source(item.source, world, lake=lake.store, table=item.table.dataset)
     store = PayloadStore(lake.store)
-    identities = Identities(lake)
     former = read_former_codes(item, source, store)
-    context = Context(item.source, identities, lake.read("instruments"), stamp, item.end, former)
-    read = read_vendor(item, source, store)
+    return Asked(read_vendor(item, source, store), former)
+
+
+def fetch(item: SyncItem, lake: Lake, stamp: datetime, asked: Asked | None = None) -> Stored:
+    """The rows of an item in our columns; what breaks the contract is set aside unless it was released."""
+    dataset = item.table.dataset
+    asked = asked or ask(item, lake, world_of(item.source, lake))
+    read, identities = asked.read, Identities(lake)
+    context = Context(item.source, identities, lake.read("instruments"), stamp, item.end, asked.former)
     found = sorted_out(item, read, context, quarantine.decisions(lake, item.table.name, item.source.name))
     identities.save(stamp)
     within = quarantine.Within(item.start, item.end, whole=contract(dataset).time is None)

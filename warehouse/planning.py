@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
@@ -13,11 +13,12 @@ from quant.core.errors import QuantError, SpecError
 from quant.core.hashing import fingerprint
 from quant.core.market.calendar import calendar
 from quant.warehouse.adjust.derived import derived_stamp
-from quant.warehouse.arbitrate import refuse_unsound, voted_columns
+from quant.warehouse.arbitrate import ArbitrationSettings, refuse_unsound, voted_columns
 from quant.warehouse.contracts.tables import contract, datasets
 from quant.warehouse.coverage import Interval, by_year, hull, logged, missing, overlap, standing
 from quant.warehouse.lake import Lake
-from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE
+from quant.warehouse.scope import Scope, clipped, market_of
+from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE, CALENDAR_SOURCES
 from quant.warehouse.sources.registry import provider, revision
 from quant.warehouse.sources.settings import SourceSettings, TableSettings
 
@@ -26,6 +27,7 @@ NORMALIZE_FORMAT: Final = 1
 AGREE_FORMAT: Final = 1
 """Raised when arbitration changes its meaning: golden intervals are then agreed again."""
 CALENDAR_TABLE: Final = TableSettings("calendar", "calendar", (CALENDAR_SOURCE.name,))
+"""The calendar of a workspace whose sources all follow Shanghai's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,11 @@ class SyncItem:
     def label(self) -> str:
         """Who the rows come from."""
         return self.source.name
+
+    @property
+    def market(self) -> str:
+        """The calendar of its sessions."""
+        return self.source.calendar
 
     @property
     def settings(self) -> str:
@@ -107,15 +114,17 @@ def plan_sync(
     *,
     restate: bool = False,
     only: Collection[str] | None = None,
+    scope: Scope | None = None,
 ) -> SyncPlan:
-    """What is missing between ``start`` and ``end``; with ``restate`` everything, stored or not, ``only`` of
-    these sources where they are named.
+    """What is missing between ``start`` and ``end``, of each source inside of its own market's ``scope``;
+    with ``restate`` everything, stored or not, ``only`` of these sources where they are named.
 
-    The calendar is planned too. Raises SpecError for a table whose source does not exist or does not offer
-    its dataset, or whose rules can never be kept.
+    The calendars of the sources are planned too. Raises SpecError for a table whose source does not exist or
+    does not offer its dataset, or whose rules can never be kept.
     """
-    known = {**sources, CALENDAR_SOURCE.name: CALENDAR_SOURCE}
-    wanted = [*tables] if any(t.dataset == "calendar" for t in tables) else [CALENDAR_TABLE, *tables]
+    known = {**sources, **{source.name: source for source in CALENDAR_SOURCES.values()}}
+    named = any(t.dataset == "calendar" for t in tables)
+    wanted = [*tables] if named else [calendar_table(sources.values()), *tables]
     order = {table.name: i for i, table in enumerate(datasets())}
     log = lake.read("sync_log").filter(pl.col("status") == "ok")
     items: list[Item] = []
@@ -124,20 +133,34 @@ def plan_sync(
         voters = [_source(known, table, name) for name in table.sources]
         _refuse_unsound(table)
         mine = log.filter(pl.col("table") == table.name)
-        asked = Interval(start, end)
+        asked: list[Interval] = []
         fetched: list[SyncItem] = []
         for source in voters:
+            own = Interval(start, end)
+            dates = clipped(scope.of(source, table.dataset), own) if scope else own
+            if dates is None:
+                continue
+            asked.append(dates)
             again = restate and (only is None or source.name in only)
-            for span, stamp in _spans(table, source, lake, mine, asked):
+            for span, stamp in _spans(table, source, lake, mine, dates):
                 moved = provider(source).computed and _moved(table, due, span)
                 fetched += _missing_items(table, source, stamp, mine, span, restate=again or moved)
         planned: list[Item] = [*fetched]
-        if table.agreed:
-            planned += _agreements(table, voters, mine, asked, fetched)
+        if table.agreed and asked:
+            planned += _agreements(table, voters, mine, hull(asked), fetched)
         if planned:
             due[table.name] = min(item.start for item in planned)
         items += planned
     return SyncPlan(start, end, tuple(items))
+
+
+def calendar_table(sources: Iterable[SourceSettings]) -> TableSettings:
+    """The calendar of a workspace: the sessions of every market that its sources follow."""
+    markets = sorted({source.calendar for source in sources} & {*CALENDAR_SOURCES}, reverse=True)
+    names = tuple(CALENDAR_SOURCES[market].name for market in markets)
+    if len(names) < 2:
+        return replace(CALENDAR_TABLE, sources=names or CALENDAR_TABLE.sources)
+    return replace(CALENDAR_TABLE, sources=names, arbitrate=ArbitrationSettings())
 
 
 def stamp_of(source: SourceSettings, dataset: str) -> str:
@@ -275,7 +298,7 @@ def _agreements(
     made = pl.col("golden") & (pl.col("source") == table.label)
     made &= pl.col("source_hash") == agreement_hash(table)
     agreed = standing(log, made, pl.col("golden") | pl.col("source").is_in(list(hashes)))
-    market = voters[0].calendar
+    market = market_of(voters)
     if contract(table.dataset).time is None:
         whole = hull([wanted, *logged(log)])
         if not fetched and any(a.start <= wanted.start and a.end >= wanted.end for a in agreed):

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from quant.core.time import to_datetime, utc_now
 from quant.warehouse.agree import agree
-from quant.warehouse.ingest import IngestReport, ingest_source
+from quant.warehouse.ingest import Asked, IngestReport, ingest_source
 from quant.warehouse.lake import Lake
 from quant.warehouse.planning import (
     CALENDAR_TABLE,
@@ -20,6 +20,7 @@ from quant.warehouse.planning import (
     Item,
     SyncItem,
     SyncPlan,
+    calendar_table,
     plan_sync,
 )
 from quant.warehouse.sync_log import Actor, Ingest
@@ -33,6 +34,7 @@ __all__ = [
     "Item",
     "SyncItem",
     "SyncPlan",
+    "calendar_table",
     "ingest",
     "plan_sync",
     "sync",
@@ -40,16 +42,24 @@ __all__ = [
 
 
 def ingest(
-    item: Item, lake: Lake, *, run: str, actor: Actor | None = None, now: Callable[[], int] = utc_now
+    item: Item,
+    lake: Lake,
+    *,
+    run: str,
+    actor: Actor | None = None,
+    now: Callable[[], int] = utc_now,
+    asked: Asked | None = None,
 ) -> IngestReport:
-    """Store one item. Raises CheckFailed ``quarantine.share`` when a source's rows break the contract beyond
-    its tolerance: its table is then unchanged.
+    """Store one item; ``asked`` is what its source has answered already.
+
+    Raises CheckFailed ``quarantine.share`` when a source's rows break the contract beyond its tolerance: its
+    table is then unchanged.
     """
     with lake.lock.hold(f"sync {item.table.name}"):
         by = Ingest(run, actor, to_datetime(now()))
         match item:
             case SyncItem():
-                return ingest_source(item, lake, by)
+                return ingest_source(item, lake, by, asked)
             case Agreement():
                 return agree(item, lake, by)
 

@@ -16,7 +16,7 @@ from quant.core.market.tables import DatedTable, load_toml
 from quant.core.time import NS_PER_DAY, NS_PER_SECOND, epoch_days, session_instant
 from quant.core.venues import VENUES
 
-__all__ = ["Segment", "calendar_of", "night_before", "product_of", "trading_hours"]
+__all__ = ["Segment", "calendar_name", "calendar_of", "night_before", "product_of", "trading_hours"]
 
 _FILE: Final = "sessions"
 _SATURDAY: Final = 5
@@ -44,7 +44,7 @@ def calendar_of(code: Code) -> Calendar:
 
     Raises RuleMissing ``calendar.unknown``.
     """
-    return calendar(_calendar_name(code.mic))
+    return calendar(calendar_name(code.mic))
 
 
 def product_of(code: Code) -> str:
@@ -62,7 +62,7 @@ def trading_hours(code: Code, sessions: Sequence[date]) -> tuple[Segment, ...]:
 
     Raises RuleMissing ``rule.missing`` for an exchange or a product whose hours are not known on a session.
     """
-    if _calendar_name(code.mic) == ALWAYS:
+    if calendar_name(code.mic) == ALWAYS:
         return tuple(_whole_day(k, day) for k, day in enumerate(sessions))
     days = calendar_of(code)
     parts = [part for session in sessions for part in _parts(code, session, days)]
@@ -88,7 +88,8 @@ class _Part:
     after: int
 
 
-def _calendar_name(mic: str) -> str:
+def calendar_name(mic: str) -> str:
+    """Whose days an exchange keeps: Shanghai's in China, nobody's where trading never stops."""
     venue = VENUES.get(mic)
     if venue is not None and venue.shape == "crypto":
         return ALWAYS

@@ -27,8 +27,9 @@ from quant.pipelines.dagster.jobs import group_jobs
 from quant.pipelines.dagster.schedules import daily_schedules
 from quant.pipelines.dagster.sensors import sensors
 from quant.pipelines.flows.factor import store_factor, workspace_factors
-from quant.pipelines.flows.sync import SyncRequest, sync_range
-from quant.warehouse.coverage import Interval
+from quant.pipelines.flows.sync import SyncRequest, sync_scope
+from quant.warehouse.contracts.tables import contract
+from quant.warehouse.coverage import hull
 from quant.warehouse.lake import Lake
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ def build_definitions(
     warehouse = Warehouse(
         lake=store,
         sources=specs.sources,
-        span=lambda: Interval(*sync_range(SyncRequest(), specs)),
+        span=lambda: sync_scope(SyncRequest(), specs),
         actor=_actor(desk, served=execution is None),
         commit=current_actor(desk.root).commit,
         planned=execution.planned.by_table() if execution else None,
@@ -95,14 +96,17 @@ def declared_factors(desk: Workspace, tables: Sequence[DeclaredTable]) -> tuple[
 
 def partition_years(specs: DataSpecs, lake: Lake, execution: Execution | None) -> Years:
     """The profile's years, widened by what is stored and by what is about to be."""
-    first, last = sync_range(SyncRequest(), specs)
+    scope = sync_scope(SyncRequest(), specs)
+    timed = [t for t in specs.tables if specs.is_offered(t) and contract(t.dataset).time is not None]
+    spans = [scope.of(specs.sources[name], table.dataset) for table in timed for name in table.sources]
+    whole = hull([span for span in spans if span is not None] or [scope.hull])
     log = lake.read("sync_log", columns=["start", "end"])
     days = [log["start"].min(), log["end"].max()] if log.height else []
     if execution:
         days += [execution.planned.start, execution.planned.end]
-    known = calendar("XSHG")
-    inside = [day for day in days if isinstance(day, date) and known.first <= day <= known.last]
-    return Years(first.year, last.year if specs.end else None).including(inside)
+    known = [calendar(market) for market in specs.calendars]
+    inside = [d for d in days if isinstance(d, date) and any(c.first <= d <= c.last for c in known)]
+    return Years(whole.start.year, whole.end.year if specs.end else None).including(inside)
 
 
 def _actor(desk: Workspace, *, served: bool) -> Mapping[str, str]:

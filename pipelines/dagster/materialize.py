@@ -77,7 +77,9 @@ def materialize_plan(
             for run in runs:
                 _execute(definitions, instance, run, watch)
                 note.remove(run.table.name)
-    return SyncOutcome(outcome_of(watch.reports), tuple(watch.checks), tuple(watch.failures))
+    order = {(item.table.name, item.label): n for n, item in reversed([*enumerate(planned.items)])}
+    reports = sorted(watch.reports, key=lambda r: order.get((r.table, r.source), 0))
+    return SyncOutcome(outcome_of(reports), tuple(watch.checks), tuple(watch.failures))
 
 
 def table_runs(

@@ -16,10 +16,11 @@ from dagster._core.storage.tags import (
 
 from quant.assets import DeclaredTable, Warehouse, golden_key, vendor_key
 from quant.assets.keys import op_name
-from quant.core.market.calendar import calendar
+from quant.core.market.calendar import ALWAYS, calendar
 from quant.warehouse.sync import Item, plan_sync
 
-TIMEZONE: Final = "Asia/Shanghai"
+ZONES: Final = {ALWAYS: "UTC"}
+"""The clock of a market's schedules, where it is not Shanghai's."""
 
 
 def daily_schedules(tables: Sequence[DeclaredTable], warehouse: Warehouse) -> list[Any]:
@@ -29,7 +30,7 @@ def daily_schedules(tables: Sequence[DeclaredTable], warehouse: Warehouse) -> li
     times: dict[tuple[str, str], list[DeclaredTable]] = {}
     for table in tables:
         if table.cron:
-            times.setdefault((table.market, table.cron), []).append(table)
+            times.setdefault((table.clock or table.market, table.cron), []).append(table)
     names: dict[str, tuple[str, str]] = {}
     for market, cron in times:
         name = schedule_name(market, cron)
@@ -37,12 +38,20 @@ def daily_schedules(tables: Sequence[DeclaredTable], warehouse: Warehouse) -> li
     return [_schedule(name, *when, times[when], warehouse) for name, when in names.items()]
 
 
+def zone_of(market: str) -> str:
+    """The time zone of a market's schedules."""
+    return ZONES.get(market, "Asia/Shanghai")
+
+
 def schedule_name(market: str, cron: str) -> str:
-    """``xshg_1800`` for 18:00; the numbers of the fields where minute or hour is not one number."""
+    """``xshg_1800`` for 18:00, ``always_0010`` where trading never stops; the numbers of the fields where
+    minute or hour is not one number.
+    """
+    place = "always" if market == ALWAYS else market.lower()
     minute, hour = cron.split()[:2]
     if minute.isdigit() and hour.isdigit():
-        return f"{market.lower()}_{int(hour):02d}{int(minute):02d}"
-    return "_".join([market.lower(), *re.findall(r"\w+", cron)])
+        return f"{place}_{int(hour):02d}{int(minute):02d}"
+    return "_".join([place, *re.findall(r"\w+", cron)])
 
 
 def _schedule(
@@ -57,24 +66,30 @@ def _schedule(
     return dg.ScheduleDefinition(
         name=name,
         cron_schedule=cron,
-        execution_timezone=TIMEZONE,
+        execution_timezone=zone_of(market),
         job=dg.define_asset_job(f"{name}_tables", selection=dg.AssetSelection.assets(*keys)),
         execution_fn=evaluate,
         default_status=dg.DefaultScheduleStatus.STOPPED,
-        description=f"{', '.join(t.name for t in tables)}: on sessions of {market}, cron {cron} {TIMEZONE}.",
+        description=f"{', '.join(t.name for t in tables)}: on sessions of {market}, "
+        f"cron {cron} {zone_of(market)}.",
     )
 
 
 def _requests(
     moment: datetime, market: str, tables: Sequence[DeclaredTable], warehouse: Warehouse
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    today, dates = moment.astimezone(ZoneInfo(TIMEZONE)).date(), calendar(market)
+    today, dates = moment.astimezone(ZoneInfo(zone_of(market))).date(), calendar(market)
     if not dates.first <= today <= dates.last or not dates.is_session(today):
         yield dg.SkipReason(f"{today} is not a session of {market}")
         return
     span = warehouse.span()
     plan = plan_sync(
-        [t.settings for t in tables], warehouse.sources, warehouse.lake, span.start, min(today, span.end)
+        [t.settings for t in tables],
+        warehouse.sources,
+        warehouse.lake,
+        span.hull.start,
+        min(today, span.hull.end),
+        scope=span,
     )
     missing = plan.by_table()
     wanted = [table for table in tables if table.name in missing]

@@ -53,10 +53,11 @@ def new_days(
     """A run for each table that lacks something now; the same lack is asked for once."""
     span = warehouse.span()
     settings = [table.settings for table in tables]
-    missing = plan_sync(settings, warehouse.sources, warehouse.lake, span.start, span.end).by_table()
+    start, end = span.hull.start, span.hull.end
+    missing = plan_sync(settings, warehouse.sources, warehouse.lake, start, end, scope=span).by_table()
     wanted = [table for table in tables if table.name in missing]
     if not wanted:
-        yield dg.SkipReason(f"every session up to {span.end} is stored")
+        yield dg.SkipReason(f"every session up to {end} is stored")
     for table in wanted:
         items = missing[table.name]
         said = fingerprint([[i.label, i.source_hash, i.start, i.end] for i in items])

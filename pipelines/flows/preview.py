@@ -60,18 +60,18 @@ def preview(desk: Workspace, request: SyncRequest) -> SyncPreview:
     """What is missing, and what it takes to fetch it. Nobody is asked."""
     from quant.warehouse.lake import Lake
 
-    dates, lake = calendar("XSHG"), Lake(desk.lake)
+    lake = Lake(desk.lake)
     items = plan_sync(desk, request, data_specs(desk), lake=lake).items
-    return SyncPreview(tuple(_item(i, calls_of(i, lake), len(dates.sessions(i.start, i.end))) for i in items))
+    return SyncPreview(tuple(_item(item, calls_of(item, lake)) for item in items))
 
 
-def _item(item: Item, calls: Calls, sessions: int) -> PreviewItem:
+def _item(item: Item, calls: Calls) -> PreviewItem:
     return PreviewItem(
         item.label,
         item.table.name,
         item.start.isoformat(),
         item.end.isoformat(),
-        sessions,
+        len(calendar(item.market).sessions(item.start, item.end)),
         calls.number,
         calls.rows,
         calls.minutes,

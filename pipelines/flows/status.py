@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from quant.core.errors import QuantError
-from quant.core.market.calendar import calendar
-from quant.pipelines.flows.sync import SyncRequest, sync_range
+from quant.core.market.calendar import Calendar, calendar
+from quant.pipelines.flows.sync import SyncRequest, sync_scope
 from quant.pipelines.sources import DataSpecs, data_specs
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
     from quant.warehouse.coverage import Interval
     from quant.warehouse.lake import Lake
+    from quant.warehouse.scope import Scope
     from quant.warehouse.sources.settings import SourceSettings, TableSettings
 
 
@@ -95,19 +96,30 @@ def status(desk: Workspace) -> Status:
 
     specs, lake = data_specs(desk), Lake(desk.lake)
     return Status(
-        tuple(table_status(desk)),
+        tuple(table_status(desk, markets=_markets(specs))),
         tuple(_reaches(specs, lake)),
         tuple(spending(desk, source) for source in specs.sources.values() if _metered(source)),
     )
 
 
-def table_status(desk: Workspace) -> list[TableStatus]:
-    """Golden tables of the lake."""
+def _markets(specs: DataSpecs) -> dict[str, str]:
+    """The calendar of each table."""
+    from quant.warehouse.planning import calendar_table
+    from quant.warehouse.scope import market_of
+    from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCES
+
+    known = {**specs.sources, **{source.name: source for source in CALENDAR_SOURCES.values()}}
+    tables = [calendar_table(specs.sources.values()), *specs.tables]
+    return {table.name: market_of(known[name] for name in table.sources) for table in tables}
+
+
+def table_status(desk: Workspace, *, markets: Mapping[str, str] | None = None) -> list[TableStatus]:
+    """Golden tables of the lake; ``markets`` are their calendars."""
     from quant.warehouse.catalog import DeltaCatalog
     from quant.warehouse.lake import Lake
 
     lake = Lake(desk.lake)
-    catalog = DeltaCatalog(lake)
+    catalog = DeltaCatalog(lake, markets=markets or {})
     states = [s for s in (catalog.table(name) for name in lake.tables()) if s is not None]
     return [
         TableStatus(
@@ -126,12 +138,12 @@ def table_status(desk: Workspace) -> list[TableStatus]:
 
 def spending(desk: Workspace, source: SourceSettings) -> Spending:
     """What was asked of a vendor in the last minute and today."""
-    from quant.warehouse.sources.quota import Quota, account_key, quota_path
+    from quant.warehouse.sources.quota import Quota, account_of, quota_path
     from quant.warehouse.sources.world import world_of
 
     limits = source.limits
     try:
-        account = account_key(source.provider, world_of(source).secret())
+        account = account_of(source, world_of(source).secret())
         spent = Quota(quota_path(desk.get("paths.quota"))).spent(account, source.timezone)
     except QuantError:
         return Spending(source.name, source.provider, None, limits.per_minute, None, limits.per_day)
@@ -147,13 +159,13 @@ def _metered(source: SourceSettings) -> bool:
 @dataclass(frozen=True, slots=True)
 class _Scope:
     """One table and what is known about all of its rows: its part of the sync log, oldest first, the dates
-    the profile asks for, undecided rows set aside by table and source, and its schedule.
+    that the profile asks for by market, undecided rows set aside by table and source, and its schedule.
     """
 
     lake: Lake
     table: TableSettings
     log: pl.DataFrame
-    wanted: Interval
+    dates: Scope
     aside: Mapping[tuple[str, str], int]
     cron: str | None
 
@@ -161,23 +173,22 @@ class _Scope:
 def _reaches(specs: DataSpecs, lake: Lake) -> Iterator[Reach]:
     import polars as pl
 
-    from quant.warehouse.coverage import Interval
     from quant.warehouse.quarantine import listed
 
     log = lake.read("sync_log").sort("recorded_at")
     open_ = listed(lake).filter(pl.col("decision").is_null()).group_by("table", "source").len()
     aside = {(table, source): count for table, source, count in open_.iter_rows()}
-    wanted = Interval(*sync_range(SyncRequest(), specs))
+    dates = sync_scope(SyncRequest(), specs)
     for table in specs.tables:
         if not specs.is_offered(table):
             continue
         schedules = [specs.table_specs[table.name].schedule]
         schedules += [specs.source_specs[name].schedule for name in table.sources]
         cron = next((each.cron for each in schedules if each is not None), None)
-        scope = _Scope(lake, table, log.filter(pl.col("table") == table.name), wanted, aside, cron)
+        scope = _Scope(lake, table, log.filter(pl.col("table") == table.name), dates, aside, cron)
         for name in table.sources:
             yield _source_reach(scope, specs.sources[name])
-        yield _golden_reach(scope)
+        yield _golden_reach(scope, [specs.sources[name] for name in table.sources])
 
 
 def _source_reach(scope: _Scope, source: SourceSettings) -> Reach:
@@ -188,35 +199,51 @@ def _source_reach(scope: _Scope, source: SourceSettings) -> Reach:
 
     mine = scope.log.filter(pl.col("source") == source.name)
     good = mine.filter(pl.col("status") == "ok")
+    wanted = scope.dates.of(source, scope.table.dataset)
     try:
-        held = stored_of(scope.table, source, scope.lake, good, scope.wanted)
+        held = stored_of(scope.table, source, scope.lake, good, wanted) if wanted else []
     except QuantError:  # a folder that is gone: what was stored from it still counts
-        held = logged(good.filter(pl.col("source_hash") == mine["source_hash"][-1])) if mine.height else []
+        held = logged(good.filter(pl.col("source_hash") == good["source_hash"][-1])) if good.height else []
     rows = scope.lake.count(scope.table.dataset, layer="vendor", source=source.name)
-    return _measured(scope, source.name, rows, held, mine, golden=False)
+    return _measured(scope, source.name, rows, held, mine, _Asked(wanted, source.calendar, golden=False))
 
 
-def _golden_reach(scope: _Scope) -> Reach:
+def _golden_reach(scope: _Scope, sources: Sequence[SourceSettings]) -> Reach:
     import polars as pl
 
-    from quant.warehouse.coverage import standing
+    from quant.warehouse.coverage import hull, standing
+    from quant.warehouse.scope import market_of
 
     made = pl.col("golden") & (pl.col("source") == scope.table.label)
     held = standing(scope.log.filter(pl.col("status") == "ok"), made, pl.col("golden"))
     rows = scope.lake.count(scope.table.name)
-    return _measured(scope, scope.table.label, rows, held, scope.log.filter(made), golden=True)
+    takes = sources if scope.table.agreed else sources[:1]
+    spans = [scope.dates.of(source, scope.table.dataset) for source in takes]
+    known = [span for span in spans if span is not None]
+    asked = _Asked(hull(known) if known else None, market_of(takes), golden=True)
+    return _measured(scope, scope.table.label, rows, held, scope.log.filter(made), asked)
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a table is measured against: the wanted dates, None for none, and their calendar."""
+
+    wanted: Interval | None
+    market: str
+    golden: bool
 
 
 def _measured(
-    scope: _Scope, source: str, rows: int, held: list[Interval], log: pl.DataFrame, *, golden: bool
+    scope: _Scope, source: str, rows: int, held: list[Interval], log: pl.DataFrame, asked: _Asked
 ) -> Reach:
     from quant.warehouse.contracts.tables import contract
     from quant.warehouse.coverage import missing, overlap
 
-    dates, wanted = calendar("XSHG"), scope.wanted
-    inside = overlap(held, wanted)
-    timed = contract(scope.table.dataset).time is not None
-    lacking = sum(len(dates.sessions(gap.start, gap.end)) for gap in missing(wanted, held, dates))
+    dates, wanted, golden = calendar(asked.market), asked.wanted, asked.golden
+    inside = held if scope.dates.recent or wanted is None else overlap(held, wanted)
+    timed = contract(scope.table.dataset).time is not None and wanted is not None
+    gaps = missing(wanted, held, dates) if wanted else []
+    lacking = sum(len(dates.sessions(gap.start, gap.end)) for gap in gaps)
     newest = log.row(-1, named=True) if log.height else None
     return Reach(
         table=scope.table.name,
@@ -225,9 +252,9 @@ def _measured(
         rows=rows,
         first=_text(min((each.start for each in inside), default=None)),
         last=_text(max((each.end for each in inside), default=None)),
-        sessions=len(dates.sessions(wanted.start, wanted.end)) - lacking if timed else None,
+        sessions=len(dates.sessions(wanted.start, wanted.end)) - lacking if timed and wanted else None,
         missing=lacking if timed else None,
-        behind=_behind(held, wanted) if timed else None,
+        behind=_behind(held, wanted, dates) if timed and wanted else None,
         synced_at=newest["recorded_at"].isoformat() if newest else None,
         status=newest["status"] if newest else None,
         aside=scope.aside.get((scope.table.name, source), 0) if not golden or scope.table.agreed else 0,
@@ -235,12 +262,12 @@ def _measured(
     )
 
 
-def _behind(held: list[Interval], wanted: Interval) -> int | None:
+def _behind(held: list[Interval], wanted: Interval, dates: Calendar) -> int | None:
     """The sessions after the last stored one that could be known by now."""
     if not held:
         return None
     last = max(each.end for each in held)
-    later = calendar("XSHG").sessions(last, wanted.end) if last < wanted.end else ()
+    later = dates.sessions(last, wanted.end) if last < wanted.end else ()
     return len([day for day in later if day > last])
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
-from datetime import date
+from datetime import UTC, date
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quant.core.errors import CheckFailed, Fault, QuantError, UsageError
-from quant.core.market.calendar import calendar
-from quant.core.time import parse_date, to_datetime, utc_now
+from quant.core.market.calendar import ALWAYS, calendar
+from quant.core.time import EXCHANGE_ZONES, parse_date, to_datetime, utc_now
 from quant.pipelines.sources import DataSpecs, data_specs
 from quant.pipelines.unreported import Unreported
 
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
     from quant.warehouse.lake import Lake
+    from quant.warehouse.scope import Scope
     from quant.warehouse.sync import IngestReport, SyncPlan
 
 CLOSE_KNOWN_HOUR = 18
@@ -148,7 +149,7 @@ def plan_sync(
     from quant.warehouse.sync import plan_sync as plan_tables
 
     lake = lake or Lake(desk.lake)
-    start, end = sync_range(request, specs)
+    scope = sync_scope(request, specs)
     wanted = [t for t in specs.pick(request.tables) if request.tables or specs.is_offered(t)]
     if request.tables and not lake.exists(MASTER):  # no row can be stored before its instrument has an id
         wanted = [t for t in specs.tables if t.name == MASTER and t not in wanted] + wanted
@@ -161,36 +162,57 @@ def plan_sync(
                 found=name,
             )
     only = request.only or None
-    return plan_tables(wanted, specs.sources, lake, start, end, restate=request.restate, only=only)
+    start, end = scope.hull.start, scope.hull.end
+    return plan_tables(
+        wanted, specs.sources, lake, start, end, restate=request.restate, only=only, scope=scope
+    )
 
 
-def sync_range(request: SyncRequest, specs: DataSpecs) -> tuple[date, date]:
-    """The request's dates, else the profile's, else the ten years before the last known session.
+def sync_scope(request: SyncRequest, specs: DataSpecs) -> Scope:
+    """The request's dates, else the profile's, else the years before the last known session: for each
+    calendar that the wanted tables' sources follow.
 
-    Raises UsageError when the end is before the start.
+    Raises UsageError when the end is before the start in all of them.
     """
-    dates = calendar("XSHG")
+    from quant.warehouse.coverage import Interval
+    from quant.warehouse.scope import Scope
+
+    names = {name for table in specs.pick(request.tables) for name in table.sources}
+    markets = {specs.sources[name].calendar for name in names if name in specs.sources} or specs.calendars
     start = parse_date(request.start) if request.start else specs.start
     end = parse_date(request.end) if request.end else specs.end
-    last = last_known_session() if end is None else min(end, dates.last)
-    first = max(start, dates.first) if start else dates.offset(last, -10 * 243)
-    if first > last:
+    asked = {market: _asked(market, start, end) for market in sorted(markets)}
+    spans = {market: Interval(*dates) for market, dates in asked.items() if dates[0] <= dates[1]}
+    if not spans:
         raise UsageError(
             "sync.range",
             "the sync ends before it starts",
             expected="start <= end",
-            found=f"{first} to {last}",
-            hint="check --start and --end, or the profile's from and to",
+            found=", ".join(f"{first} to {last}" for first, last in asked.values()),
+            hint="check --start and --end, or the profile's from and to"
+            + (f"; of {ALWAYS} markets only days that are over are fetched" if ALWAYS in asked else ""),
         )
-    return first, last
+    return Scope(spans, recent=start is None)
 
 
-def last_known_session() -> date:
-    """The newest session whose bars can be known now: today's from 18:00 local time, else the one before."""
+def _asked(market: str, start: date | None, end: date | None) -> tuple[date, date]:
+    dates, known = calendar(market), last_known_session(market)
+    always = market == ALWAYS
+    last = known if end is None else min(end, known if always else dates.last)
+    back = 365 if always else 10 * 243
+    return (max(start, dates.first) if start else dates.offset(last, -back)), last
+
+
+def last_known_session(market: str = "XSHG") -> date:
+    """The newest session whose bars can be known now: of an exchange today's from 18:00 local time, else the
+    one before; of a market that never closes the last day of UTC that is over.
+    """
     from zoneinfo import ZoneInfo
 
-    dates = calendar("XSHG")
-    local = to_datetime(utc_now()).astimezone(ZoneInfo("Asia/Shanghai"))
+    dates, now = calendar(market), to_datetime(utc_now())
+    if market == ALWAYS:
+        return dates.previous(now.astimezone(UTC).date())
+    local = now.astimezone(ZoneInfo(EXCHANGE_ZONES[market]))
     today = min(local.date(), dates.last)
     if dates.is_session(today) and (local.date() > today or local.hour >= CLOSE_KNOWN_HOUR):
         return today

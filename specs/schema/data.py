@@ -55,8 +55,8 @@ class Schedule(Part):
 
     cron: Cron
     """Five cron fields in the calendar's time zone."""
-    calendar: Literal["XSHG"] = "XSHG"
-    """The calendar whose sessions are expected."""
+    calendar: Literal["XSHG", "24x7"] | None = None
+    """The calendar whose sessions are expected; left out, that of the sources."""
 
 
 class SourceSpec(Spec):
@@ -71,8 +71,8 @@ class SourceSpec(Spec):
     """Under which terms the data may be used, as `personal-research` or `synthetic`."""
     timezone: Literal["Asia/Shanghai", "UTC", "Asia/Hong_Kong", "America/New_York"] = "Asia/Shanghai"
     """The time zone of times in the data that do not say theirs."""
-    calendar: Literal["XSHG"] = "XSHG"
-    """The trading calendar of the market."""
+    calendar: Literal["XSHG", "24x7"] = "XSHG"
+    """The trading calendar of the market; 24x7 never closes, a session is a day of UTC."""
     known_at: KnownAt = "close + 2h"
     """When a session's rows can be known."""
     schedule: Schedule | None = None

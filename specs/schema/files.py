@@ -106,7 +106,7 @@ class FilesSource(SourceSpec):
     """Files as a vendor delivered them."""
 
     provider: Literal["files"]
-    calendar: Literal["XSHG", "24x7"] = "XSHG"  # type: ignore[assignment]
+    calendar: Literal["XSHG", "24x7"] = "XSHG"
     """The calendar of the market; crypto exchanges never close, China's futures keep Shanghai's days."""
     root: Folder | None = None
     """The folder of the files, absolute or relative to the workspace."""

@@ -268,6 +268,9 @@ Scale = Annotated[int, _count(2, 10**9), WithJsonSchema({"type": "integer", "min
 Megabytes = Annotated[
     int, _count(0, 1_048_576), WithJsonSchema({"type": "integer", "minimum": 0, "maximum": 1_048_576})
 ]
+Sessions = Annotated[
+    int, _count(1, 10_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 10_000})
+]
 Attempts = Annotated[int, _count(1, 20), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 20})]
 EndpointName = Annotated[
     str,

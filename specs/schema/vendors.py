@@ -19,6 +19,7 @@ from quant.specs.schema.values import (
     Name,
     Port,
     Seconds,
+    Sessions,
     Text,
     Threads,
 )
@@ -107,6 +108,9 @@ class VendorDataset(Part):
     empty: Literal["refuse", "allow"] = "refuse"
     """Whether an answer without rows is believed where the calendar and the listings say that there are
     some."""
+    history: Sessions | None = None
+    """How many sessions back it is fetched where neither the command nor the profile says from when; left
+    out, ten years, or one year where trading never stops."""
 
 
 class VendorSource(SourceSpec):
@@ -157,7 +161,7 @@ class CcxtSource(VendorSource):
     """Crypto exchanges through `ccxt`; public data need no account."""
 
     provider: Literal["ccxt"]
-    calendar: Literal["XSHG", "24x7"] = "24x7"  # type: ignore[assignment]
+    calendar: Literal["XSHG", "24x7"] = "24x7"
     """The trading calendar of the market; crypto never closes."""
     timezone: Literal["Asia/Shanghai", "UTC"] = "UTC"
     """The time zone of dates and times in the data."""

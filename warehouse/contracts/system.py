@@ -56,7 +56,7 @@ TABLES: Final = (
             column("table", pl.String(), "table"),
             column("start", pl.Date(), "first date of the interval"),
             column("end", pl.Date(), "last date of the interval"),
-            column("status", pl.String(), "ok, or refused when the quarantine tolerance was passed"),
+            column("status", pl.String(), "ok; refused: too many rows set aside; failed: facts say why"),
             column("golden", pl.Boolean(), "whether the interval was taken into the golden table"),
             column("calls", pl.Int64(), "payloads fetched"),
             column("rows", pl.Int64(), "rows stored"),

@@ -27,7 +27,7 @@ from quant.warehouse.secrets import redact
 from quant.warehouse.sources.doubts import Doubt, inspect
 from quant.warehouse.sources.drift import Shapes
 from quant.warehouse.sources.port import Payload
-from quant.warehouse.sources.quota import Quota, account_key, quota_path
+from quant.warehouse.sources.quota import Quota, account_of, quota_path
 from quant.warehouse.sources.received import Arrived, Received
 from quant.warehouse.sources.settings import SourceSettings
 from quant.warehouse.sources.vendor import Answer, Call, VendorAdapter, VendorFault, VendorWorld
@@ -263,7 +263,7 @@ class CallingSource:
 
     def _once(self, question: _Question) -> _Page:
         settings = self._settings
-        account = account_key(settings.provider, self._world.secret())
+        account = account_of(settings, self._world.secret())
         with self._quota.call(account, settings.limits, settings.timezone):
             answer = self._adapter.ask(question.call, settings.limits.timeout_s)
         payload = _payload(question, answer)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date
+from typing import Final
 
 import polars as pl
 
 from quant.core.hashing import canonical_json
-from quant.core.market.calendar import calendar
+from quant.core.market.calendar import ALWAYS, calendar
 from quant.warehouse.sources.port import Payload
 from quant.warehouse.sources.settings import SourceSettings
 
 CALENDAR_SOURCE = SourceSettings(name="core_calendar", provider="calendar", license="own", known_at="preopen")
+ALWAYS_SOURCE = replace(CALENDAR_SOURCE, name="core_calendar_24x7", calendar=ALWAYS, timezone="UTC")
+CALENDAR_SOURCES: Final[Mapping[str, SourceSettings]] = {
+    source.calendar: source for source in (CALENDAR_SOURCE, ALWAYS_SOURCE)
+}
+"""The calendar of each market that sources may follow."""
 
 
 class CalendarSource:

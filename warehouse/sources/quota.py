@@ -66,8 +66,14 @@ def quota_spent(settings: SourceSettings, path: Path | None = None) -> Spent:
         secret = resolve_secret(settings.secret) if settings.secret else ""
     except QuantError:
         return Spent(0, 0)
-    key = account_key(settings.provider, secret)
+    key = account_of(settings, secret)
     return Quota(path or quota_path()).spent(key, settings.timezone)
+
+
+def account_of(settings: SourceSettings, secret: str) -> str:
+    """Whose calls a source makes. Of a client that knows many exchanges each is a vendor of its own."""
+    exchange = settings.options.get("exchange")
+    return account_key(f"{settings.provider} {exchange}" if exchange else settings.provider, secret)
 
 
 def account_key(provider: str, secret: str) -> str:

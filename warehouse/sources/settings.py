@@ -70,7 +70,8 @@ class DatasetSettings:
     pattern below the root. ``adjustment`` says how the prices there are adjusted: none, pre or post.
     ``distinct``: rows with one key are one row repeated. ``parts`` are further endpoints joined to the first;
     ``max_rows`` a full page of it where it is not the source's; ``empty_allowed``: an answer without rows is
-    believed even where rows must exist.
+    believed even where rows must exist. ``history``: how many sessions back it is fetched when nobody says
+    from when; None: as far as any.
     """
 
     dataset: str
@@ -87,6 +88,7 @@ class DatasetSettings:
     parts: tuple[PartSettings, ...] = ()
     max_rows: int | None = None
     empty_allowed: bool = False
+    history: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +211,7 @@ _ALWAYS: Final = frozenset(
         *("code_from", "adjustment", "known_at", "distinct"),
     }
 )
-_NEVER: Final = frozenset({"max_rows", "empty_allowed"})
+_NEVER: Final = frozenset({"max_rows", "empty_allowed", "history"})
 
 
 def _meaning(value: FieldSettings | DatasetSettings | PartSettings) -> dict[str, object]:

@@ -18,6 +18,7 @@ from quant.warehouse.audit import TableRule
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.coverage import Interval
 from quant.warehouse.lake import Lake
+from quant.warehouse.scope import Scope
 from quant.warehouse.sources.settings import SourceSettings, TableSettings
 
 A = SourceSettings("a", "simulated", license="free", params={"seed": 3, "instruments": 12})
@@ -45,7 +46,10 @@ TABLES = (
 
 def warehouse(folder: Path) -> Warehouse:
     return Warehouse(
-        lake=Lake(folder / "lake"), sources={"a": A, "b": B}, span=lambda: SPAN, actor={"user": "test"}
+        lake=Lake(folder / "lake"),
+        sources={"a": A, "b": B},
+        span=lambda: Scope({"XSHG": SPAN}),
+        actor={"user": "test"},
     )
 
 
