@@ -100,7 +100,9 @@ def audit_workspace(desk: Workspace, request: AuditRequest) -> AuditOutcome:
         sources = tuple(s for s in table.sources if not request.sources or s in request.sources)
         sources += tuple(s for s in request.sources if s not in sources)
         try:
-            report = audit_table(lake, table, sources, request.start, request.end, audit_id=audit_id)
+            report = audit_table(
+                lake, table, sources, request.start, request.end, audit_id=audit_id, settings=specs.sources
+            )
         except UsageError as error:
             if error.fault.code != "audit.sources" or table.name in request.tables:
                 raise

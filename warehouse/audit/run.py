@@ -31,9 +31,10 @@ from quant.warehouse.audit.compare import (
 from quant.warehouse.audit.compare.feed import AROUND
 from quant.warehouse.audit.compare.records import compare_records
 from quant.warehouse.audit.compare.relation import COMPARED, days_of
+from quant.warehouse.audit.set_aside import RULE, set_aside
 from quant.warehouse.contracts.tables import TableContract, contract
 from quant.warehouse.lake import GOLDEN, VENDOR, Lake, table_ref
-from quant.warehouse.sources.settings import TableSettings
+from quant.warehouse.sources.settings import SourceSettings, TableSettings
 
 _FIRST: Final = date(1990, 1, 1)
 
@@ -48,8 +49,10 @@ def audit_table(
     audit_id: str,
     stamp: datetime | None = None,
     keep: bool = True,
+    settings: Mapping[str, SourceSettings] | None = None,
 ) -> AuditReport:
-    """Compare what the sources of a table say between two dates, every two of them.
+    """Compare what the sources of a table say between two dates, every two of them; rows that were set aside
+    are compared too, as far as ``settings`` of their sources, or our own column names, let them be read.
 
     Findings are kept in ``audit_findings`` unless ``keep`` is off. Raises UsageError for fewer than two
     sources that have stored rows.
@@ -64,7 +67,7 @@ def audit_table(
             hint=f"name two sources in the table's from: and run quant data sync {table.name}",
         )
     when = stamp or to_datetime(utc_now())
-    reader = _Reader(lake, contract(table.dataset), start, end)
+    reader = _Reader(lake, contract(table.dataset), start, end, settings or {})
     tolerances = {
         n: Tolerance(float(m.abs or 0), float(m.rel or 0)) for n, m in table.audit.tolerance.items()
     }
@@ -119,6 +122,7 @@ def offenders(reports: Sequence[AuditReport], sources: Sequence[str]) -> list[di
     cells: Counter[str] = Counter()
     causes: dict[str, Counter[str]] = defaultdict(Counter)
     pairs: dict[tuple[Any, ...], Counter[str]] = defaultdict(Counter)
+    blamed: dict[tuple[Any, ...], set[str]] = defaultdict(set)
     for report in reports:
         wrong = report.findings.filter(pl.col("kind").is_in(["defect", "unknown"]))
         for row in wrong.iter_rows(named=True):
@@ -126,12 +130,17 @@ def offenders(reports: Sequence[AuditReport], sources: Sequence[str]) -> list[di
                 against[row["suspect"]] += 1
                 cells[row["suspect"]] += row["cells"]
                 causes[row["suspect"]][row["cause"]] += 1
-            pairs[row["code"], row["session"], row["field"]].update((row["a"], row["b"]))
+            key = (row["code"], row["session"], row["field"])
+            pairs[key].update((row["a"], row["b"]))
+            blamed[key] |= {row["suspect"]} if row["suspect"] else set()
     alone = Counter(
         name
-        for seen in pairs.values()
+        for key, seen in pairs.items()
         for name, count in seen.items()
-        if len(sources) > 2 and count == len(sources) - 1 and all(seen[o] == 1 for o in seen if o != name)
+        if (not blamed[key] or name in blamed[key])
+        and len(sources) > 2
+        and count == len(sources) - 1
+        and all(seen[o] == 1 for o in seen if o != name)
     )
     return [
         {
@@ -146,8 +155,16 @@ def offenders(reports: Sequence[AuditReport], sources: Sequence[str]) -> list[di
 
 
 class _Reader:
-    def __init__(self, lake: Lake, table: TableContract, start: date | None, end: date | None) -> None:
+    def __init__(
+        self,
+        lake: Lake,
+        table: TableContract,
+        start: date | None,
+        end: date | None,
+        settings: Mapping[str, SourceSettings] | None = None,
+    ) -> None:
         self.lake, self.table, self.start, self.end = lake, table, start, end
+        self.settings = settings or {}
         self.codes = _codes(lake)
 
     def request(
@@ -162,12 +179,20 @@ class _Reader:
 
     def _series(self, a: str, b: str, request: Request) -> AuditReport:
         columns = ["instrument_id", "session", *(n for n in self.table.names if n in _fields(self.table))]
-        feed = LakeFeed(self.lake, self.table.name, a, b, columns, self.start, self.end)
+        aside = (self._aside(a, columns), self._aside(b, columns))
+        feed = LakeFeed(self.lake, self.table.name, a, b, columns, self.start, self.end, aside)
         claims = Claims("none", units=True)
         empty = pl.DataFrame(schema={n: self.table.schema[n] for n in columns})
         instruments = Instruments.of(feed.keys(), self.codes)
         left, right = (Relation(n, empty, replace(claims, vendor=n.partition("@")[0])) for n in (a, b))
-        return compare_feed(feed, left, right, instruments, request)
+        report = compare_feed(feed, left, right, instruments, request)
+        return replace(report, findings=_with_rules(report.findings, dict(zip((a, b), aside, strict=True))))
+
+    def _aside(self, source: str, columns: Sequence[str]) -> pl.DataFrame:
+        ids = {code: int(str(key)) for key, code in self.codes.items()}
+        return set_aside(
+            self.lake, self.table, source, columns, self.settings.get(source), ids, self.start, self.end
+        )
 
     def _records(self, a: str, b: str, request: Request) -> AuditReport:
         frames = [
@@ -252,10 +277,10 @@ class LakeFeed:
         columns: Sequence[str],
         start: date | None,
         end: date | None,
-        versions: Mapping[str, int] | None = None,
+        aside: tuple[pl.DataFrame, pl.DataFrame],
     ) -> None:
         self._lake, self._table, self._names = lake, table, (a, b)
-        self._columns, self._versions = list(columns), dict(versions or {})
+        self._columns, self._aside = list(columns), aside
         self._start, self._end = start, end
 
     def keys(self) -> pl.Series:
@@ -277,13 +302,29 @@ class LakeFeed:
 
     def series(self, keys: pl.Series) -> tuple[pl.DataFrame, pl.DataFrame]:
         wanted = pl.col("instrument_id").is_in(keys.implode())
-        a, b = (self._scan(side).filter(wanted).select(self._columns).collect() for side in (0, 1))
+        a, b = (
+            self._with_aside(side, self._scan(side).filter(wanted).select(self._columns).collect(), wanted)
+            for side in (0, 1)
+        )
         return a, b
+
+    def _with_aside(self, side: int, rows: pl.DataFrame, which: pl.Expr) -> pl.DataFrame:
+        """The stored rows and those set aside whose key is not stored."""
+        more = self._aside[side].filter(which).select(self._columns)
+        if not more.height:
+            return rows
+        return pl.concat([rows, more.join(rows, on=["instrument_id", "session"], how="anti")])
 
     def _year(self, year: int) -> tuple[pl.DataFrame, pl.DataFrame]:
         first = max(date(year, 1, 1), self._start or date(year, 1, 1))
         last = min(date(year, 12, 31), self._end or date(year, 12, 31))
-        a, b = (self._scan(side, first, last).select(self._columns).collect().rechunk() for side in (0, 1))
+        now = pl.col("session").is_between(first, last)
+        a, b = (
+            self._with_aside(
+                side, self._scan(side, first, last).select(self._columns).collect(), now
+            ).rechunk()
+            for side in (0, 1)
+        )
         return a, b
 
     def _years(self) -> list[int]:
@@ -297,12 +338,13 @@ class LakeFeed:
         return list(range(min(days).year, max(days).year + 1)) if days else []
 
     def _distinct(self, side: int, column: str) -> pl.Series:
-        return self._scan(side).select(pl.col(column).unique()).collect()[column]
+        stored = self._scan(side).select(pl.col(column).unique()).collect()[column]
+        return pl.concat([stored, self._aside[side][column]])
 
     def _scan(self, side: int, start: date | None = None, end: date | None = None) -> pl.LazyFrame:
         name = self._names[side]
         ref = table_ref(self._table, VENDOR, name.partition("@")[0])
-        return self._lake.scan(ref, self._versions.get(name), start or self._start, end or self._end)
+        return self._lake.scan(ref, None, start or self._start, end or self._end)
 
 
 def _around(
@@ -319,3 +361,21 @@ def _around(
     if after is not None:
         parts.append(after[side].filter(pl.col("session") <= last))
     return pl.concat(parts) if parts else None
+
+
+def _with_rules(findings: pl.DataFrame, aside: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """Add to findings of single rows that a contract had set aside which rule they broke."""
+    for name in aside:
+        if not aside[name].height:
+            continue
+        rules = aside[name].select("instrument_id", "session", pl.col(RULE).alias("_rule"))
+        said = pl.lit(f"; {name} was set aside by ") + pl.col("_rule")
+        findings = (
+            findings.join(rules, on=["instrument_id", "session"], how="left", maintain_order="left")
+            .with_columns(
+                detail=pl.col("detail")
+                + pl.when(pl.col("_rule").is_not_null()).then(said).otherwise(pl.lit(""))
+            )
+            .drop("_rule")
+        )
+    return findings

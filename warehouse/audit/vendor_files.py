@@ -64,7 +64,7 @@ def from_source(
         frames.append(frame)
     rows = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
     fields = _declared(settings, wanted, rows)
-    frame, notes = _typed(rows, fields, dataset, settings.name)
+    frame, notes = typed(rows, fields, dataset, settings.name)
     spelling = next((f.style for f in fields if f.name == "code" and f.style), "") or ""
     claims = Claims(wanted.adjustment, bool(wanted.fields), "", spelling)  # type: ignore[arg-type]
     return Loaded(Relation(settings.name, _within(frame, start, end), claims), (*notes, *titles))
@@ -135,7 +135,7 @@ def _one(path: Path, name: str) -> Loaded:
     if by_file:
         rows = rows.with_columns(pl.lit(_code_of(path)).alias("code"))
         fields += (FieldSettings("code", "code"),)
-    frame, more = _typed(rows, fields, "bars_1d", name)
+    frame, more = typed(rows, fields, "bars_1d", name)
     return Loaded(Relation(name, frame, Claims(said)), (*assumed, *more), by_file)
 
 
@@ -238,7 +238,7 @@ def _long(rows: pl.DataFrame) -> pl.DataFrame:
     return long.rename({first: "date"}).filter(pl.col("close").cast(pl.String).str.strip_chars() != "")
 
 
-def _typed(
+def typed(
     rows: pl.DataFrame, fields: Iterable[FieldSettings], dataset: str, name: str
 ) -> tuple[pl.DataFrame, list[str]]:
     """Our columns: codes as 600519.SH where they are codes, dates, and floats in shares and yuan."""

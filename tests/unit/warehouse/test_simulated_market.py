@@ -179,7 +179,7 @@ def test_an_intensity_of_zero_switches_a_feature_off(feature: str, seen) -> None
     ({"seed": True}, "True"),
     ({"instruments": 0}, "0"),
     ({"instruments": 10**9}, "1000000000"),
-    ({"view": "c"}, "c"),
+    ({"view": "d"}, "d"),
     ({"start": "yesterday"}, "yesterday"),
     ({"st": -1}, "-1"),
     ({"jumps": float("nan")}, "nan"),

@@ -92,14 +92,18 @@ class Matched:
     day: Ints
     count: int
 
-    def beside(self, rows: Ints, around: Around, step: int) -> tuple[Neighbours, Neighbours]:
-        """The bars before (-1) or after (1) given matched rows on either side."""
+    def beside(self, rows: Ints, around: Around) -> dict[str, Neighbours]:
+        """The bars before (prev) and after (next) given matched rows on either side, as ``a_prev``."""
         instrument, day = self.instrument[rows], self.day[rows]
-        one, two = (
-            Neighbours.of(side, near, instrument, day, self.count, step)
-            for side, near in zip((self.a, self.b), around, strict=True)
-        )
-        return one, two
+        wanted = np.zeros(self.count, dtype=bool)
+        wanted[instrument] = True
+        found = {}
+        for name, side, near in (("a", self.a, around[0]), ("b", self.b, around[1])):
+            here = Traded.of(side, wanted)
+            there = Traded.of(near, wanted) if near is not None and len(near.day) else None
+            for word, step in (("prev", -1), ("next", 1)):
+                found[f"{name}_{word}"] = Neighbours.of(here, there, instrument, day, step)
+        return found
 
     def rows_a(self, picked: Ints) -> Ints:
         return picked if isinstance(self.ia, slice) else self.ia[picked]
@@ -120,6 +124,20 @@ class Matched:
 
 
 @dataclass(frozen=True, slots=True)
+class Traded:
+    """The traded rows of some instruments of a side."""
+
+    side: Side
+    grid: Grid
+
+    @classmethod
+    def of(cls, side: Side, wanted: Bools) -> Traded:
+        keep, traded = wanted[side.instrument], side.traded()
+        days = _days(side.day)
+        return cls(side, Grid(side, days, len(wanted), keep if traded is None else keep & traded))
+
+
+@dataclass(frozen=True, slots=True)
 class Neighbours:
     """The traded bars beside some rows: ``rows`` of ``side``, or where -1 ``near_rows`` of ``near``."""
 
@@ -129,15 +147,13 @@ class Neighbours:
     near_rows: Ints
 
     @classmethod
-    def of(
-        cls, side: Side, near: Side | None, instrument: Ints, day: Ints, count: int, step: int
-    ) -> Neighbours:
-        rows = Grid(side, _days(side.day), count, side.traded()).neighbour(instrument, day, step)
+    def of(cls, side: Traded, near: Traded | None, instrument: Ints, day: Ints, step: int) -> Neighbours:
+        rows = side.grid.neighbour(instrument, day, step)
         none = np.full(len(rows), -1, dtype=np.int64)
-        if near is None or not len(near.day):
-            return cls(side, rows, None, none)
-        beyond = Grid(near, _days(near.day), count, near.traded()).neighbour(instrument, day, step)
-        return cls(side, rows, near, np.where(rows < 0, beyond, -1))
+        if near is None:
+            return cls(side.side, rows, None, none)
+        beyond = near.grid.neighbour(instrument, day, step)
+        return cls(side.side, rows, near.side, np.where(rows < 0, beyond, -1))
 
     def values(self, name: str) -> Floats:
         """A field of the neighbouring bars, NaN where there is none."""
@@ -149,21 +165,26 @@ class Neighbours:
 
 
 def match(a: Side, b: Side, count: int) -> Matched:
-    """Pair rows of equal instrument and day."""
+    """Pair rows of equal instrument and day, in the order of ``a``."""
     none = np.empty(0, dtype=np.int64)
     if _same(a.instrument, b.instrument) and _same(a.day, b.day) and _unique(a, count):
         whole = slice(None)
         return Matched(a, b, whole, whole, none, none, none, none, a.instrument, a.day, count)
     days = _days(a.day, b.day)
-    grid_a, grid_b = Grid(a, days, count), Grid(b, days, count)
-    flat_a, flat_b = grid_a.rows.reshape(-1), grid_b.rows.reshape(-1)
-    both = np.flatnonzero((flat_a >= 0) & (flat_b >= 0))
-    ia, ib = flat_a[both].astype(np.int64), flat_b[both].astype(np.int64)
-    only_a = flat_a[np.flatnonzero((flat_a >= 0) & (flat_b < 0))].astype(np.int64)
-    only_b = flat_b[np.flatnonzero((flat_b >= 0) & (flat_a < 0))].astype(np.int64)
-    return Matched(
-        a, b, ia, ib, only_a, only_b, grid_a.again, grid_b.again, a.instrument[ia], a.day[ia], count
-    )
+    grid = Grid(b, days, count)
+    partner = grid.rows.reshape(-1)[a.instrument * len(days) + _places(days, a.day)]
+    again = none if _unique(a, count) else Grid(a, days, count).again
+    if again.size:
+        partner = partner.copy()
+        partner[again] = -2
+    there = partner >= 0
+    ia: Ints | slice = slice(None) if there.all() else np.flatnonzero(there)
+    ib = partner[ia].astype(np.int64)
+    lone = np.ones(len(b.day), dtype=bool)
+    lone[ib] = False
+    lone[grid.again] = False
+    only_a, only_b = np.flatnonzero(partner == -1), np.flatnonzero(lone)
+    return Matched(a, b, ia, ib, only_a, only_b, again, grid.again, a.instrument[ia], a.day[ia], count)
 
 
 def _places(days: Ints, day: Ints) -> Ints:

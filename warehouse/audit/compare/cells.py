@@ -256,10 +256,8 @@ def _cells(
         "a": _stack(fields, scales, 0, lambda name: matched.a.values(name, matched.rows_a(rows))),
         "b": _stack(fields, scales, 1, lambda name: matched.b.values(name, matched.rows_b(rows))),
     }
-    for word, step in (("prev", -1), ("next", 1)):
-        one, two = matched.beside(rows, around, step)
-        values[f"a_{word}"] = _stack(fields, scales, 0, one.values)
-        values[f"b_{word}"] = _stack(fields, scales, 1, two.values)
+    for name, beside in matched.beside(rows, around).items():
+        values[name] = _stack(fields, scales, int(name[0] == "b"), beside.values)
     bad = np.zeros((len(fields), len(rows)), dtype=bool)
     for number, name in enumerate(fields):
         bad[number, np.searchsorted(rows, marks[name])] = True

@@ -20,6 +20,7 @@ _PIECE_COST: Final = {"ratio": 4.0, "additive": 4.5, "affine": 9.0}
 _MOST_PIECES: Final = 1 / 12
 _MOST_ODD: Final = 0.12
 _SPLITS: Final = 12
+_MOST_WILD: Final = 0.1
 _AFFINE_ROWS: Final = 6
 _NEAT: Final = 0.003
 
@@ -127,6 +128,7 @@ def _ratio(a: Floats, b: Floats, edge: Edge) -> Fit:
         smallest = np.maximum(np.nanmin(np.abs(a), axis=0), 1e-9)
     blur = (edge.b + np.abs(level) * edge.a) / smallest + 1.4 * edge.share * np.abs(level)
     piece, spike = _split(level, blur)
+    spike |= _wild(a, b, level, edge)
     for _ in range(_SPLITS):
         slope = _slopes(a, b, piece, spike)
         odd = _odd(a, b, slope, np.zeros(len(slope)), edge)
@@ -137,6 +139,16 @@ def _ratio(a: Floats, b: Floats, edge: Edge) -> Fit:
     slope = _slopes(a, b, piece, spike)
     offset = np.zeros(len(slope))
     return Fit("ratio", piece, slope, offset, _odd(a, b, slope, offset, edge))
+
+
+def _wild(a: Floats, b: Floats, level: Floats, edge: Edge) -> Bools:
+    """Rows in which single prices are far off the ratio of the others, as long as they are few: a wrong cell
+    must not bend the law of its piece.
+    """
+    bound = 2 * (edge.b + np.abs(level) * edge.a) + 3 * edge.share * np.abs(b)
+    with np.errstate(invalid="ignore"):
+        wild: Bools = (np.abs(b - level * a) > bound).any(axis=0)
+    return wild if wild.mean() <= _MOST_WILD else np.zeros(len(level), dtype=bool)
 
 
 def _additive(a: Floats, b: Floats, edge: Edge) -> Fit:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from quant.warehouse.audit.compare.compare import Request
+from quant.warehouse.audit.compare.comparison import Request
 from quant.warehouse.audit.compare.found import Found
 from quant.warehouse.audit.compare.relation import (
     DEFAULT_TOLERANCES,
@@ -25,6 +25,7 @@ from quant.warehouse.contracts.tables import PROVENANCE, TableContract
 
 _TAXED: Final = (0.9, 0.8, 0.95)
 _NEAR_DAYS: Final = 15
+_NOT_COVERED: Final = 0.3
 _NOT_COMPARED: Final = (*PROVENANCE, "known_at", "announced", "year")
 _EPOCH: Final = date(1970, 1, 1)
 
@@ -48,9 +49,7 @@ def compare_records(
     worker = _Records(shape, both, instruments, request)
     for name in shape.fields:
         worker.field(name)
-    worker.lone(
-        left.join(right, on=list(shape.key), how="anti"), right.join(left, on=list(shape.key), how="anti")
-    )
+    worker.lone(left, right)
     for side, relation in (("a", a), ("b", b)):
         worker.again(relation.frame, side)
     return worker.report(a, b, left, right)
@@ -142,25 +141,43 @@ class _Records:
             })  # fmt: skip
 
     def lone(self, left: pl.DataFrame, right: pl.DataFrame) -> None:
-        """Rows only one side has: the same on another date, of instruments not covered, or lost."""
-        moved_a, moved_b = self._moved(left, right)
-        there = set(self.instrument.tolist())
-        for side, frame, moved in (("a", left, moved_a), ("b", right, moved_b)):
-            numbers, days = _numbers(frame, self.instruments), _days(frame, self.shape.time)
+        """Rows of two whole sides that only one has: the same on another date, not covered, or lost."""
+        key = list(self.shape.key)
+        lone_a, lone_b = left.join(right, on=key, how="anti"), right.join(left, on=key, how="anti")
+        moved_a, moved_b = self._moved(lone_a, lone_b)
+        for side, own, whole, others, moved in (
+            ("a", lone_a, left, right, moved_a),
+            ("b", lone_b, right, left, moved_b),
+        ):
+            numbers, days = _numbers(own, self.instruments), _days(own, self.shape.time)
+            outside = self._outside(whole, others, numbers, days)
+            if outside.any():
+                text = f"{int(outside.sum())} rows only in {{{side}}}: not covered by the other"
+                first, last = int(days[outside].min()), int(days[outside].max())
+                self.found.append(Found("coverage", "row", -1, first, last, int(outside.sum()), text))
             other = "b" if side == "a" else "a"
-            outside = [n for n in numbers.tolist() if n not in there] if self.shape.time else []
-            if outside:
-                text = (
-                    f"{len(outside)} rows only in {{{side}}}: instruments that the other source does not have"
-                )
-                self.found.append(
-                    Found("coverage", "row", -1, int(days.min()), int(days.max()), len(outside), text)
-                )
-            for row, (n, d) in enumerate(zip(numbers.tolist(), days.tolist(), strict=True)):
-                if row not in moved and not (outside and n not in there):
-                    self.found.append(
-                        Found("missing_row", "row", n, d, d, 1, f"{{{other}}} has no row", other)
-                    )
+            self.found += [
+                Found("missing_row", "row", n, d, d, 1, f"{{{other}}} has no row", other)
+                for row, (n, d) in enumerate(zip(numbers.tolist(), days.tolist(), strict=True))
+                if row not in moved and not outside[row]
+            ]
+
+    def _outside(
+        self, whole: pl.DataFrame, others: pl.DataFrame, numbers: np.ndarray, days: np.ndarray
+    ) -> np.ndarray:
+        """Lone rows of instruments that the other side lacks, if it lacks many, or of dates before or after
+        all of its own.
+        """
+        outside = np.zeros(len(numbers), dtype=bool)
+        if self.shape.time is None or not others.height:
+            return outside
+        ours, theirs = (np.unique(_numbers(f, self.instruments)) for f in (whole, others))
+        absent = np.setdiff1d(ours, theirs)
+        if len(absent) > _NOT_COVERED * len(ours):
+            outside |= np.isin(numbers, absent)
+        known = _days(others, self.shape.time)
+        outside |= (days < known.min() - _NEAR_DAYS) | (days > known.max() + _NEAR_DAYS)
+        return outside
 
     def _moved(self, left: pl.DataFrame, right: pl.DataFrame) -> tuple[set[int], set[int]]:
         """Lone rows that are the same on a near date."""

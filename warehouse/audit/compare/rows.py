@@ -20,6 +20,8 @@ from quant.warehouse.audit.compare.relation import ADJUSTED, FLAGS, OHLC, Bools,
 _LATE_BOARDS: Final = ("688", "689", "300", "301", "302")
 _SMALL: Final = 0.25
 _SEVEN_DIGITS: Final = 1.2e-7
+_STEP: Final = 5e-4
+"""What the smallest distribution moves a factor by, relative."""
 _POWERS: Final = {
     "volume": (2, 3, 4),
     "amount": (3, 4, 1, 2, 6, 8),
@@ -46,9 +48,11 @@ class RowClassifier:
     """Names the differing cells of many rows at once."""
 
     def __init__(
-        self, cells: Cells, allowances: Mapping[str, Allowance], codes: Sequence[str], *, declared: bool
-    ) -> None:
-        self.cells, self.allowances, self.declared = cells, allowances, declared
+        self, cells: Cells, allowances: Mapping[str, Allowance], codes: Sequence[str], *, declared: bool,
+        adjusted: bool = False,
+    ) -> None:  # fmt: skip
+        """``declared``: both state their units; ``adjusted``: the prices of both are adjusted."""
+        self.cells, self.allowances, self.declared, self.adjusted = cells, allowances, declared, adjusted
         self.codes = codes
         self.prices = [n for n in OHLC if n in cells.fields]
         self.open = cells.bad.copy()
@@ -94,9 +98,15 @@ class RowClassifier:
         if not self.prices:
             return
         for one, other, suspect in (("b", "a", 2), ("a", "b", 1)):
-            repeat = self._equal(one, f"{one}_prev", self.prices)
+            repeat = self._equal(one, f"{one}_prev", self.prices) & self._several(self.prices)
             moves = ~self._equal(other, f"{other}_prev", self.prices)
             self._take(repeat & moves & self._any(self.prices), "stale_bar", suspect, whole=True)
+
+    def _several(self, names: Sequence[str]) -> Bools:
+        """Rows in which more than one of the fields differs: a single price may repeat by chance."""
+        at = [self.cells.at(n) for n in names]
+        several: Bools = self.open[at].sum(axis=0) >= min(2, len(at))
+        return several
 
     def _swaps(self) -> None:
         """Values in each other's column."""
@@ -194,7 +204,7 @@ class RowClassifier:
             truth, close = self.cells.values[other][i], self.cells.values[f"{other}_prev"][c]
             with np.errstate(invalid="ignore"):
                 hit = (np.abs(shown - before) < 1e-6) & (np.abs(truth - close) > 0.004)
-            self._assign(hit & self.open[i], [i], "pre_close_unadjusted", suspect)
+            self._assign(hit & self.open[i] & ~self._by_one_ratio()[0], [i], "pre_close_unadjusted", suspect)
 
     def _factors(self) -> None:
         """A factor that is still the one before, or already the one after."""
@@ -266,17 +276,48 @@ class RowClassifier:
                 self._assign(hit & self.open[i], [i], "float32", 0)
 
     def _one_ratio(self) -> None:
-        """All prices of a row off by one ratio: another factor on this day."""
+        """All prices of a row off by one ratio: another factor on this day. Between adjusted prices, the one
+        that is too low has not stepped yet, the one that is too high has stepped before its time.
+        """
+        hit, ratio = self._by_one_ratio()
+        if not hit.any():
+            return
+        wrong = self._rougher(ratio)
+        if self.adjusted:
+            step = hit & (np.abs(ratio - 1) > _STEP)
+            low = np.where(ratio < 1, 2, 1)
+            early = step & (wrong != 0) & (wrong != low)
+            self._take(early, "early_factor", 3 - low, whole=True)
+            self._take(step & ~early, "late_factor", low, whole=True)
+        self._take(hit, "other_factor", wrong, whole=True)
+
+    def _by_one_ratio(self) -> tuple[Bools, Floats]:
+        """Rows whose prices are all off by one ratio of b to a, and the ratio."""
         at = [self.cells.at(n) for n in self.prices]
         if len(at) < 3:
-            return
+            return np.zeros(len(self.cells), dtype=bool), np.ones(len(self.cells))
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = self.cells.b[at] / self.cells.a[at]
             middle = np.median(ratio, axis=0)
             off = np.abs(self.cells.b[at] - middle * self.cells.a[at])
-            near = (off <= 0.0101 * np.maximum(middle, 1.0)) & self.open[at]
-        hit: Bools = np.all(near, axis=0)
-        self._take(hit, "other_factor", 0, whole=True)
+            near = (off <= 0.0151 * np.maximum(middle, 1.0)) & self.open[at]
+        every: Bools = np.all(near, axis=0)
+        return every, middle
+
+    def _rougher(self, ratio: Floats) -> Ints:
+        """Who leaves the neighbouring closes and comes back by about the ratio: 1 = a, 2 = b, 0 = unclear."""
+        c = self.cells.at("close")
+        if c < 0:
+            return np.zeros(len(self.cells), dtype=np.int64)
+        values = self.cells.values
+        with np.errstate(invalid="ignore", divide="ignore"):
+            a, b = (
+                np.abs(np.log(values[side][c] / values[f"{side}_prev"][c]))
+                + np.abs(np.log(values[f"{side}_next"][c] / values[side][c]))
+                for side in "ab"
+            )
+            clear = np.abs(b - a) > np.abs(np.log(ratio))
+        return np.where(clear & (b > a), 2, np.where(clear & (a > b), 1, 0))
 
     def _rest(self, name: str) -> None:
         for i, field in enumerate(self.cells.fields):
@@ -363,7 +404,7 @@ class RowClassifier:
 
     # -- marking
 
-    def _take(self, hit: Bools, name: str, suspect: int, *, whole: bool) -> None:
+    def _take(self, hit: Bools, name: str, suspect: int | Ints, *, whole: bool) -> None:
         rows = hit & self.open.any(axis=0)
         if whole:
             self.whole |= rows

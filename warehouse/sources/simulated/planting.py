@@ -206,7 +206,7 @@ class _Planter:
 
     def events(self) -> None:
         """Faults around distributions, each kind at the same share."""
-        share = EVENT_SHARE * self.intensity
+        share = min(EVENT_SHARE * self.intensity, 1 / len(EVENTS))
         for n, event in enumerate(self.market.distributions):
             t, s = event.ex, event.instrument
             kind = self._kind(self.uniform[t, 1, s], share, EVENTS) if t < len(self.market.sessions) else None

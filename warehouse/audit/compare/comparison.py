@@ -205,6 +205,8 @@ class _Comparing:
         dense = (wides >= _WIDE_ROWS) & (wides >= 0.01 * rows)
         dense |= all_bad >= np.maximum(_MANY_ROWS, _MANY_SHARE * rows)
         dense |= (all_bad >= 2) & (all_bad >= 0.5 * rows)
+        if "factor" in self.fields and "close" not in self.fields:
+            dense |= all_bad >= _WIDE_ROWS  # a factor that is wrong stays wrong
         return np.flatnonzero(dense)
 
     def _whole_series(self, cells: Cells, dense: Ints) -> Cells:
