@@ -23,6 +23,7 @@ _SPLITS: Final = 12
 _MOST_WILD: Final = 0.1
 _AFFINE_ROWS: Final = 6
 _NEAT: Final = 0.003
+_TIDY: Final = 0.015
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,7 @@ def _fit(a: Floats, b: Floats, quantum_a: float, quantum_b: float, noise: Noise)
         return same
     found = [same, _ratio(a, b, edge), _additive(a, b, edge)]
     best = min(found, key=_cost)
-    if _poor(best):
+    if best.odd.mean() > _TIDY:
         best = min((best, _affine(a, b, edge)), key=_cost)
     if _poor(best):
         return Fit("none", zero, one, none, same.odd)
@@ -147,7 +148,7 @@ def _wild(a: Floats, b: Floats, level: Floats, edge: Edge) -> Bools:
     """
     bound = 2 * (edge.b + np.abs(level) * edge.a) + 3 * edge.share * np.abs(b)
     with np.errstate(invalid="ignore"):
-        wild: Bools = (np.abs(b - level * a) > bound).any(axis=0)
+        wild: Bools = np.asarray((np.abs(b - level * a) > bound).any(axis=0))
     return wild if wild.mean() <= _MOST_WILD else np.zeros(len(level), dtype=bool)
 
 

@@ -14,8 +14,9 @@ import numpy as np
 
 from quant.warehouse.audit.compare.causes import unit_cause
 from quant.warehouse.audit.compare.cells import Cells
+from quant.warehouse.audit.compare.evidence import Evidence
 from quant.warehouse.audit.compare.precision import Allowance
-from quant.warehouse.audit.compare.relation import ADJUSTED, FLAGS, OHLC, Bools, Floats, Ints
+from quant.warehouse.audit.compare.relation import FLAGS, Bools, Floats, Ints
 
 _LATE_BOARDS: Final = ("688", "689", "300", "301", "302")
 _SMALL: Final = 0.25
@@ -44,7 +45,7 @@ class Verdicts:
     whole: Bools
 
 
-class RowClassifier:
+class RowClassifier(Evidence):
     """Names the differing cells of many rows at once."""
 
     def __init__(
@@ -52,10 +53,9 @@ class RowClassifier:
         adjusted: bool = False,
     ) -> None:  # fmt: skip
         """``declared``: both state their units; ``adjusted``: the prices of both are adjusted."""
-        self.cells, self.allowances, self.declared, self.adjusted = cells, allowances, declared, adjusted
+        super().__init__(cells, allowances)
+        self.declared, self.adjusted = declared, adjusted
         self.codes = codes
-        self.prices = [n for n in OHLC if n in cells.fields]
-        self.open = cells.bad.copy()
         self.names: list[str] = []
         self.cause = np.full(cells.bad.shape, -1, dtype=np.int64)
         self.suspect = np.zeros(cells.bad.shape, dtype=np.int64)
@@ -87,8 +87,8 @@ class RowClassifier:
             return
         for one, other, suspect in (("b", "a", 2), ("a", "b", 1)):
             for step in ("prev", "next"):
-                hit = self._equal(one, f"{other}_{step}", full) & self._any(full)
-                again = self._equal(one, f"{one}_next", self.prices) & self._equal(
+                hit = self.equal(one, f"{other}_{step}", full) & self.any(full)
+                again = self.equal(one, f"{one}_next", self.prices) & self.equal(
                     one, f"{one}_prev", self.prices
                 )
                 self._take(hit & ~again, "shifted_day", suspect, whole=True)
@@ -98,15 +98,9 @@ class RowClassifier:
         if not self.prices:
             return
         for one, other, suspect in (("b", "a", 2), ("a", "b", 1)):
-            repeat = self._equal(one, f"{one}_prev", self.prices) & self._several(self.prices)
-            moves = ~self._equal(other, f"{other}_prev", self.prices)
-            self._take(repeat & moves & self._any(self.prices), "stale_bar", suspect, whole=True)
-
-    def _several(self, names: Sequence[str]) -> Bools:
-        """Rows in which more than one of the fields differs: a single price may repeat by chance."""
-        at = [self.cells.at(n) for n in names]
-        several: Bools = self.open[at].sum(axis=0) >= min(2, len(at))
-        return several
+            repeat = self.equal(one, f"{one}_prev", self.prices) & self.several(self.prices)
+            moves = ~self.equal(other, f"{other}_prev", self.prices)
+            self._take(repeat & moves & self.any(self.prices), "stale_bar", suspect, whole=True)
 
     def _swaps(self) -> None:
         """Values in each other's column."""
@@ -116,17 +110,17 @@ class RowClassifier:
         pairs += [("volume", "amount")] if {"volume", "amount"} <= set(self.cells.fields) else []
         for x, y in pairs:
             i, j = self.cells.at(x), self.cells.at(y)
-            crossed = self._near(x, self.cells.b[j], self.cells.a[i]) & self._near(
+            crossed = self.near(x, self.cells.b[j], self.cells.a[i]) & self.near(
                 y, self.cells.b[i], self.cells.a[j]
             )
             hit = crossed & self.open[i] & self.open[j]
             others = [n for n in self.prices if n not in (x, y)]
-            self._assign(hit & ~self._any(others), [i, j], "swapped_columns", self._disordered())
+            self._assign(hit & ~self.any(others), [i, j], "swapped_columns", self.disordered())
         if len(self.prices) == 4:
             at = [self.cells.at(n) for n in self.prices]
             ordered = np.abs(np.sort(self.cells.a[at], axis=0) - np.sort(self.cells.b[at], axis=0)) < 1e-9
             self._assign(
-                ordered.all(axis=0) & self._any(self.prices), at, "swapped_columns", self._disordered()
+                ordered.all(axis=0) & self.any(self.prices), at, "swapped_columns", self.disordered()
             )
 
     def _units(self) -> None:
@@ -144,12 +138,10 @@ class RowClassifier:
                     (self.cells.a[i], self.cells.b[i], 1),
                 ):
                     with np.errstate(invalid="ignore"):
-                        near = np.abs(small * unit - large) <= np.maximum(
-                            room, self._room(name, large, large)
-                        )
+                        near = np.abs(small * unit - large) <= np.maximum(room, self.room(name, large, large))
                         near &= (large != 0) & (small != 0)
                         near &= (kind == "price") | (np.abs(large) > 3 * unit)
-                    side = suspect if kind != "price" else self._outside(i, suspect)
+                    side = suspect if kind != "price" else self.outside(i, suspect)
                     self._assign(
                         near & self.open[i], [i], unit_cause(name, power, declared=self.declared), side
                     )
@@ -204,7 +196,7 @@ class RowClassifier:
             truth, close = self.cells.values[other][i], self.cells.values[f"{other}_prev"][c]
             with np.errstate(invalid="ignore"):
                 hit = (np.abs(shown - before) < 1e-6) & (np.abs(truth - close) > 0.004)
-            self._assign(hit & self.open[i] & ~self._by_one_ratio()[0], [i], "pre_close_unadjusted", suspect)
+            self._assign(hit & self.open[i] & ~self.by_one_ratio()[0], [i], "pre_close_unadjusted", suspect)
 
     def _factors(self) -> None:
         """A factor that is still the one before, or already the one after."""
@@ -216,7 +208,7 @@ class RowClassifier:
             for step, name in (("prev", "late_factor"), ("next", "early_factor")):
                 beside = self.cells.values[f"{one}_{step}"][i], self.cells.values[f"{other}_{step}"][i]
                 with np.errstate(invalid="ignore"):
-                    hit = self._near("factor", shown, beside[0]) & ~self._near("factor", truth, beside[1])
+                    hit = self.near("factor", shown, beside[0]) & ~self.near("factor", truth, beside[1])
                 self._assign(hit & self.open[i], [i], name, suspect)
 
     def _scope(self) -> None:
@@ -229,7 +221,7 @@ class RowClassifier:
             price = money / more
             small = np.abs(more) <= _SMALL * np.maximum(self.cells.a[v], self.cells.b[v])
             blur = 12.0 / np.abs(more) + 2e-3 * np.abs(self.cells.a[c]) * 0.25 + 0.006
-            quiet = ~self._any(self.prices) & self.open[v] & self.open[m] & small & (more * money > 0)
+            quiet = ~self.any(self.prices) & self.open[v] & self.open[m] & small & (more * money > 0)
             at_close = np.abs(price - self.cells.a[c]) <= blur
             at_open = (
                 np.abs(price - self.cells.a[o]) <= blur if o >= 0 else np.zeros(len(self.cells), dtype=bool)
@@ -255,7 +247,7 @@ class RowClassifier:
         several = self.open[[self.cells.at(n) for n in self.prices]].sum(axis=0) >= 1
         if min(v, m) >= 0:
             several &= self.open[v] & self.open[m]
-            sound = self._sound("a", v, m) & self._sound("b", v, m)
+            sound = self.sound("a", v, m) & self.sound("b", v, m)
             hit = several & sound
             at = [
                 self.cells.at(n)
@@ -279,10 +271,10 @@ class RowClassifier:
         """All prices of a row off by one ratio: another factor on this day. Between adjusted prices, the one
         that is too low has not stepped yet, the one that is too high has stepped before its time.
         """
-        hit, ratio = self._by_one_ratio()
+        hit, ratio = self.by_one_ratio()
         if not hit.any():
             return
-        wrong = self._rougher(ratio)
+        wrong = self.rougher(ratio)
         if self.adjusted:
             step = hit & (np.abs(ratio - 1) > _STEP)
             low = np.where(ratio < 1, 2, 1)
@@ -291,116 +283,12 @@ class RowClassifier:
             self._take(step & ~early, "late_factor", low, whole=True)
         self._take(hit, "other_factor", wrong, whole=True)
 
-    def _by_one_ratio(self) -> tuple[Bools, Floats]:
-        """Rows whose prices are all off by one ratio of b to a, and the ratio."""
-        at = [self.cells.at(n) for n in self.prices]
-        if len(at) < 3:
-            return np.zeros(len(self.cells), dtype=bool), np.ones(len(self.cells))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            ratio = self.cells.b[at] / self.cells.a[at]
-            middle = np.median(ratio, axis=0)
-            off = np.abs(self.cells.b[at] - middle * self.cells.a[at])
-            near = (off <= 0.0151 * np.maximum(middle, 1.0)) & self.open[at]
-        every: Bools = np.all(near, axis=0)
-        return every, middle
-
-    def _rougher(self, ratio: Floats) -> Ints:
-        """Who leaves the neighbouring closes and comes back by about the ratio: 1 = a, 2 = b, 0 = unclear."""
-        c = self.cells.at("close")
-        if c < 0:
-            return np.zeros(len(self.cells), dtype=np.int64)
-        values = self.cells.values
-        with np.errstate(invalid="ignore", divide="ignore"):
-            a, b = (
-                np.abs(np.log(values[side][c] / values[f"{side}_prev"][c]))
-                + np.abs(np.log(values[f"{side}_next"][c] / values[side][c]))
-                for side in "ab"
-            )
-            clear = np.abs(b - a) > np.abs(np.log(ratio))
-        return np.where(clear & (b > a), 2, np.where(clear & (a > b), 1, 0))
-
     def _rest(self, name: str) -> None:
         for i, field in enumerate(self.cells.fields):
             lone = np.isnan(self.cells.a[i]) ^ np.isnan(self.cells.b[i])
             self._assign(self.open[i] & lone, [i], "missing_value", np.where(np.isnan(self.cells.a[i]), 1, 2))
             plain = "flag_differs" if field in FLAGS else name or f"wrong_{field}"
-            self._assign(self.open[i].copy(), [i], plain, self._outside(i, 0))
-
-    # -- evidence
-
-    def _outside(self, i: int, otherwise: int) -> Ints:
-        """Whose close is not the next reference price, or who breaks low <= price <= high."""
-        field = self.cells.fields[i]
-        who = np.full(len(self.cells), otherwise, dtype=np.int64)
-        if field in OHLC and {"low", "high"} <= set(self.cells.fields):
-            breaks = [~self._ordered(side) for side in "ab"]
-            who = np.where(breaks[0] & ~breaks[1], 1, np.where(breaks[1] & ~breaks[0], 2, who))
-        p = self.cells.at("pre_close")
-        if field == "close" and p >= 0:
-            after_a, after_b = self.cells.values["a_next"][p], self.cells.values["b_next"][p]
-            with np.errstate(invalid="ignore"):
-                right_a = (np.abs(after_a - self.cells.a[i]) < 1e-6) & (
-                    np.abs(after_b - self.cells.a[i]) < 1e-6
-                )
-                right_b = (np.abs(after_a - self.cells.b[i]) < 1e-6) & (
-                    np.abs(after_b - self.cells.b[i]) < 1e-6
-                )
-            who = np.where(right_a & ~right_b, 2, np.where(right_b & ~right_a, 1, who))
-        v, m = self.cells.at("volume"), self.cells.at("amount")
-        if field in ("volume", "amount") and min(v, m) >= 0 and len(self.prices) == 4:
-            sound = [self._sound(side, v, m) for side in "ab"]
-            who = np.where(sound[0] & ~sound[1], 2, np.where(sound[1] & ~sound[0], 1, who))
-        return who
-
-    def _ordered(self, side: str) -> Bools:
-        value = {n: self.cells.values[side][self.cells.at(n)] for n in self.prices}
-        ok = value["low"] <= value["high"] + 1e-9
-        for name in ("open", "close"):
-            if name in value:
-                ok = ok & (value["low"] <= value[name] + 1e-9) & (value[name] <= value["high"] + 1e-9)
-        known: Bools = ok
-        return known
-
-    def _disordered(self) -> Ints:
-        if not {"low", "high"} <= set(self.prices):
-            return np.zeros(len(self.cells), dtype=np.int64)
-        a, b = self._ordered("a"), self._ordered("b")
-        return np.where(a & ~b, 2, np.where(b & ~a, 1, 0))
-
-    def _sound(self, side: str, v: int, m: int) -> Bools:
-        """Ordered prices, and an average price within the day's range."""
-        values = self.cells.values[side]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            average = values[m] / values[v]
-            low, high = values[self.cells.at("low")], values[self.cells.at("high")]
-            sound: Bools = (
-                self._ordered(side) & (average >= low * 0.999 - 0.006) & (average <= high * 1.001 + 0.006)
-            )
-        return sound
-
-    def _any(self, names: Sequence[str]) -> Bools:
-        at = [self.cells.at(n) for n in names]
-        if not at:
-            return np.zeros(len(self.cells), dtype=bool)
-        some: Bools = np.any(self.open[at], axis=0)
-        return some
-
-    def _equal(self, one: str, other: str, names: Sequence[str]) -> Bools:
-        equal = np.ones(len(self.cells), dtype=bool)
-        for name in names:
-            i = self.cells.at(name)
-            equal &= self._near(name, self.cells.values[one][i], self.cells.values[other][i])
-        return equal
-
-    def _near(self, name: str, x: Floats, y: Floats) -> Bools:
-        with np.errstate(invalid="ignore"):
-            near: Bools = np.abs(x - y) <= self._room(name, x, y)
-        return near
-
-    def _room(self, name: str, x: Floats, y: Floats) -> Floats:
-        allowance = self.allowances.get(name)
-        room = allowance.covers(x, y) if allowance else np.zeros(len(x))
-        return room + (1e-9 if name not in ADJUSTED else 1e-6)
+            self._assign(self.open[i].copy(), [i], plain, self.outside(i, 0))
 
     # -- marking
 
