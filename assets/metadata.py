@@ -50,11 +50,16 @@ def inspect(warehouse: Warehouse, table: TableContract, source: str | None, span
 
 
 def table_metadata(
-    stored: Stored, year: int | None, reports: Sequence[IngestReport], warehouse: Warehouse
+    stored: Stored,
+    year: int | None,
+    reports: Sequence[IngestReport],
+    warehouse: Warehouse,
+    told: Sequence[IngestReport] = (),
 ) -> Metadata:
     """Metadata of one materialised partition, or of a table without partitions.
 
-    ``calls`` and ``quarantined`` are those of the intervals stored by this run.
+    ``calls`` and ``quarantined`` are those of the intervals stored by this run; ``told`` are the reports that
+    say what the sources disagree about.
     """
     rows, first, last = stored.years.get(year, (0, None, None))
     found: Metadata = {
@@ -74,12 +79,11 @@ def table_metadata(
         facts = {key: value for r in reports for key, value in r.facts.items()}
         if facts:
             found["facts"] = dg.MetadataValue.json(facts)
-        found |= _agreement(reports)
-    return found
+    return found | _agreement(told)
 
 
 def _agreement(reports: Sequence[IngestReport]) -> Metadata:
-    """How the sources of an agreed table voted: rows of each, cells they disagree about, cells each lost."""
+    """What a table's sources say: rows of each, cells they disagree about, cells each lost."""
     delivered = _summed(report.delivered for report in reports)
     if not delivered:
         return {}

@@ -139,25 +139,35 @@ def _materialized(step: _Step) -> Iterator[dg.MaterializeResult]:  # type: ignor
         yield from _result(step, key, source, mine, failed=source in step.failures)
     if step.golden:
         mine = [r for r in step.reports if r.source == label]
-        yield from _result(step, golden_key(step.table.name), None, mine, failed=label in step.failures)
+        last = {(r.start, r.end): r for r in step.reports if r.delivered}
+        key, failed = golden_key(step.table.name), label in step.failures
+        yield from _result(step, key, None, mine, failed=failed, told=list(last.values()))
 
 
 def _result(
-    step: _Step, key: dg.AssetKey, source: str | None, reports: Sequence[IngestReport], *, failed: bool
+    step: _Step,
+    key: dg.AssetKey,
+    source: str | None,
+    reports: Sequence[IngestReport],
+    *,
+    failed: bool,
+    told: Sequence[IngestReport] = (),
 ) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]
+    """``told`` are the reports that say what the sources disagree about."""
     context = step.context
     if failed and not reports:
         return
     stored = inspect(step.warehouse, step.table.contract, source, step.partitions)
     for year in step.partitions:
         part = [r for r in reports if r.start.year <= year <= r.end.year]
-        metadata = table_metadata(stored, year, part, step.warehouse)
+        about = [r for r in told if r.start.year <= year <= r.end.year]
+        metadata = table_metadata(stored, year, part, step.warehouse, about)
         if not failed:
             context.add_asset_metadata(metadata, asset_key=key, partition_key=str(year))
         elif part:
             context.log_event(dg.AssetMaterialization(key, partition=str(year), metadata=metadata))
     if not failed:
-        whole = {} if step.years else table_metadata(stored, None, reports, step.warehouse)
+        whole = {} if step.years else table_metadata(stored, None, reports, step.warehouse, told)
         yield dg.MaterializeResult(
             asset_key=key, metadata=whole, data_version=dg.DataVersion(stored.content_hash)
         )

@@ -10,17 +10,18 @@ import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import polars as pl
 
 from quant.core.market.calendar import calendar
 from quant.warehouse import quarantine
 from quant.warehouse.arbitrate import Agreed, ArbitrationSettings, arbitrate, key_text
-from quant.warehouse.contracts.tables import INSTANT, TableContract, contract
+from quant.warehouse.contracts.tables import TableContract, contract
 from quant.warehouse.coverage import Interval, logged, overlap
+from quant.warehouse.dissent import codes_of, votes_of, write_decisions
 from quant.warehouse.ingest import IngestReport, last_facts, write
-from quant.warehouse.lake import GOLDEN, VENDOR, Lake, TableRef, table_ref
+from quant.warehouse.lake import GOLDEN, Lake, TableRef
 from quant.warehouse.planning import Agreement
 from quant.warehouse.sync_log import Ingest, Outcome, record
 
@@ -93,13 +94,15 @@ def delivered(item: Agreement, lake: Lake) -> list[tuple[Interval, list[str]]]:
         held[name] = overlap(logged(mine), whole)
     if contract(item.table.dataset).time is None:
         return [(whole, [name for name, parts in held.items() if parts])]
-    return _parts(whole, held, item.market)
+    return _parts(whole, held, None if contract(item.table.dataset).every_day else item.market)
 
 
 def _parts(
-    whole: Interval, held: Mapping[str, Sequence[Interval]], market: str
+    whole: Interval, held: Mapping[str, Sequence[Interval]], market: str | None
 ) -> list[tuple[Interval, list[str]]]:
-    """Cut where a source begins or ends; neighbours with the same sources are one part."""
+    """Cut where a source begins or ends; neighbours with the same sources are one part. Parts without a
+    session of ``market`` say nothing; without a market every day may.
+    """
     edges = {whole.start, whole.end + _DAY}
     for parts in held.values():
         edges |= {each.start for each in parts} | {each.end + _DAY for each in parts}
@@ -107,7 +110,7 @@ def _parts(
     found: list[tuple[Interval, list[str]]] = []
     for start, after in itertools.pairwise(cuts):
         part = Interval(start, after - _DAY)
-        if not calendar(market).sessions(part.start, part.end):
+        if market is not None and not calendar(market).sessions(part.start, part.end):
             continue
         voters = [n for n, ps in held.items() if any(p.start <= part.start and p.end >= part.end for p in ps)]
         if found and found[-1][1] == voters:
@@ -121,9 +124,9 @@ def _agree_part(
     item: Agreement, lake: Lake, by: Ingest, part: Interval, voters: Sequence[str], sums: _Sums
 ) -> None:
     table = contract(item.table.dataset)
-    agreed = arbitrate(table.name, _votes(lake, table, part, voters), _rules(item))
+    agreed = arbitrate(table.name, votes_of(lake, table, part, voters), _rules(item))
     golden, aside = _released(item, lake, table, agreed)
-    _write_decisions(lake, table, part, agreed.decisions, by.stamp)
+    write_decisions(lake, table, part, agreed.decisions, by.stamp)
     within = quarantine.Within(part.start, part.end, whole=table.time is None)
     quarantine.set_aside(lake, table.name, item.label, within, aside, by.stamp)
     note = {"quant": "agree", "sources": ",".join(voters)}
@@ -138,22 +141,6 @@ def _agree_part(
 
 def _rules(item: Agreement) -> ArbitrationSettings:
     return item.table.arbitrate or ArbitrationSettings()
-
-
-def _votes(
-    lake: Lake, table: TableContract, part: Interval, voters: Sequence[str]
-) -> dict[str, pl.DataFrame]:
-    timed = table.time is not None
-    return {
-        name: lake.read(
-            table.name,
-            layer=VENDOR,
-            source=name,
-            start=part.start if timed else None,
-            end=part.end if timed else None,
-        )
-        for name in voters
-    }
 
 
 def _released(
@@ -183,7 +170,7 @@ def _as_rejected(lake: Lake, table: TableContract, agreed: Agreed) -> pl.DataFra
     nothing = pl.repeat(None, rows.height, dtype=pl.Date, eager=True)
     return pl.DataFrame({
         "session": rows[table.time] if table.time else nothing,
-        "code": _codes(lake, rows),
+        "code": codes_of(lake, rows),
         "rule": ("arbitration." + rows["field"]).cast(pl.String),
         "reason": ("the sources do not agree on " + rows["field"]).cast(pl.String),
         "row_json": pl.Series(said, dtype=pl.String),
@@ -194,29 +181,6 @@ def _as_rejected(lake: Lake, table: TableContract, agreed: Agreed) -> pl.DataFra
 def _values(votes: str | None) -> dict[str, object]:
     """What each source states, without what changes when the same is fetched again."""
     return {name: vote["value"] for name, vote in json.loads(votes or "{}").items() if vote}
-
-
-def _codes(lake: Lake, rows: pl.DataFrame) -> pl.Series:
-    if "code" in rows.columns:
-        return rows["code"]
-    if "instrument_id" not in rows.columns or not rows.height:
-        return pl.repeat(None, rows.height, dtype=pl.String, eager=True)
-    named = lake.read("instruments", columns=["instrument_id", "code"])
-    return rows.select("instrument_id").join(named, on="instrument_id", how="left", maintain_order="left")[
-        "code"
-    ]
-
-
-def _write_decisions(
-    lake: Lake, table: TableContract, part: Interval, decisions: pl.DataFrame, stamp: datetime
-) -> None:
-    ref = table_ref("arbitrations")
-    rows = decisions.with_columns(
-        _codes(lake, decisions.drop("code")).alias("code"),
-        pl.lit(stamp).cast(INSTANT).alias("recorded_at"),
-    ).select(ref.contract.names)
-    between = ("session", part.start, part.end) if table.time is not None else None
-    lake.replace_where(ref, rows, {"table": table.name}, between=between)
 
 
 def _facts(lake: Lake, table: str, voters: Sequence[str]) -> dict[str, str]:

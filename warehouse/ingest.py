@@ -13,6 +13,7 @@ import polars as pl
 from quant.core.errors import CheckFailed, InvariantBroken
 from quant.warehouse import quarantine
 from quant.warehouse.contracts.tables import TableContract, contract
+from quant.warehouse.dissent import record_dissent
 from quant.warehouse.lake import GOLDEN, VENDOR, Lake, TableRef, WriteResult, table_ref
 from quant.warehouse.normalize import Context, Identities
 from quant.warehouse.normalize.context import ROW
@@ -32,9 +33,9 @@ from quant.warehouse.sync_log import Ingest, Outcome, record
 class IngestReport:
     """What one item did. ``version`` is the golden table's, or the source's own table's.
 
-    Of an agreed interval ``contested`` counts the cells by column that its sources disagree about, ``lost``
-    by source and column those in which a source was not followed, ``delivered`` the rows by source, and
-    ``waiting`` the parts that too few sources have delivered.
+    Of an interval that several sources tell ``contested`` counts the cells by column that they disagree
+    about, ``lost`` by source and column those in which a source was not followed, ``delivered`` the rows by
+    source; of an agreed one ``waiting`` holds the parts that too few sources have delivered.
     """
 
     table: str
@@ -97,6 +98,7 @@ def ingest_source(item: SyncItem, lake: Lake, by: Ingest, asked: Asked | None = 
         _log(item, lake, stored, by, "refused")
         raise _beyond_tolerance(item, stored)
     result = _write(item, lake, stored.rows)
+    told = None if item.table.agreed else record_dissent(lake, item.table, item.start, item.end, by.stamp)
     _log(item, lake, stored, by, "ok")
     if item.golden:
         lake.content_hash(item.table.name)  # kept beside the lake: the next reader need not hash
@@ -111,6 +113,9 @@ def ingest_source(item: SyncItem, lake: Lake, by: Ingest, asked: Asked | None = 
         result.changed,
         result.version,
         stored.facts,
+        contested=told.contested if told else {},
+        lost=told.lost if told else {},
+        delivered=told.delivered if told else {},
     )
 
 
