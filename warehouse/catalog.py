@@ -42,7 +42,7 @@ class DeltaCatalog:
         if version is None:
             return None
         log = self._logged(name)
-        covered = self._covered(name, log)
+        covered = self._covered(table, log)
         return TableState(
             name=name,
             version=version,
@@ -71,10 +71,10 @@ class DeltaCatalog:
         mine = self._log.filter(pl.col("table") == name)
         return mine.filter(pl.col("source_hash") == mine["source_hash"][-1]) if mine.height else mine
 
-    def _covered(self, name: str, log: pl.DataFrame) -> Interval | None:
+    def _covered(self, table: TableContract, log: pl.DataFrame) -> Interval | None:
         """The last unbroken run of covered dates, cut to the sessions in it."""
-        dates = calendar(self._markets.get(name, self._mic))
-        runs = merged(logged(log), dates)
+        dates = calendar(self._markets.get(table.name, self._mic))
+        runs = merged(logged(log), dates, every_day=table.every_day)
         if not runs:
             return None
         sessions = dates.sessions(runs[-1].start, runs[-1].end)

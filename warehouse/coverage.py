@@ -21,22 +21,31 @@ class Interval:
     end: date
 
 
-def merged(intervals: Sequence[Interval], calendar: Calendar) -> list[Interval]:
-    """Intervals in order, joined where no session lies between them."""
+def merged(intervals: Sequence[Interval], calendar: Calendar, *, every_day: bool = False) -> list[Interval]:
+    """Intervals in order, joined where no session lies between them; with ``every_day`` only where no day
+    does, as of tables whose rows are dated on closed days too.
+    """
     joined: list[Interval] = []
     for each in sorted(intervals):
         last = joined[-1] if joined else None
-        if last is not None and not _sessions_between(calendar, last.end, each.start):
+        if last is not None and not _left_between(calendar, last.end, each.start, every_day=every_day):
             joined[-1] = Interval(last.start, max(last.end, each.end))
         else:
             joined.append(each)
     return joined
 
 
-def missing(wanted: Interval, covered: Sequence[Interval], calendar: Calendar) -> list[Interval]:
-    """The parts of ``wanted`` with sessions that no covered interval holds."""
+def missing(
+    wanted: Interval, covered: Sequence[Interval], calendar: Calendar, *, every_day: bool = False
+) -> list[Interval]:
+    """The parts of ``wanted`` with sessions that no covered interval holds. With ``every_day`` also those
+    without, and the closed days between ``wanted`` and the covered intervals next to it: the weekend before
+    a Monday is missing where Friday is covered.
+    """
+    if every_day:
+        wanted = _up_to_neighbours(wanted, covered, calendar)
     gaps, start = [], wanted.start
-    for each in merged(covered, calendar):
+    for each in merged(covered, calendar, every_day=every_day):
         if each.end < start or each.start > wanted.end:
             continue
         if each.start > start:
@@ -44,7 +53,7 @@ def missing(wanted: Interval, covered: Sequence[Interval], calendar: Calendar) -
         start = each.end + _DAY
     if start <= wanted.end:
         gaps.append(Interval(start, wanted.end))
-    return [gap for gap in gaps if calendar.sessions(gap.start, gap.end)]
+    return [gap for gap in gaps if every_day or calendar.sessions(gap.start, gap.end)]
 
 
 def by_year(interval: Interval) -> list[Interval]:
@@ -108,6 +117,17 @@ def _without(intervals: list[Interval], gone: Interval) -> list[Interval]:
     return left
 
 
-def _sessions_between(calendar: Calendar, end: date, start: date) -> bool:
+def _up_to_neighbours(wanted: Interval, covered: Sequence[Interval], calendar: Calendar) -> Interval:
+    start, end = wanted.start, wanted.end
+    for each in covered:
+        if each.end < start and not _left_between(calendar, each.end, start):
+            start = each.end + _DAY
+        if each.start > end and not _left_between(calendar, end, each.start):
+            end = each.start - _DAY
+    return Interval(start, end)
+
+
+def _left_between(calendar: Calendar, end: date, start: date, *, every_day: bool = False) -> bool:
+    """Whether a session, or any day, lies between two dates."""
     first, last = end + _DAY, start - _DAY
-    return first <= last and bool(calendar.sessions(first, last))
+    return first <= last and (every_day or bool(calendar.sessions(first, last)))

@@ -306,9 +306,11 @@ def _agreements(
         return [Agreement(table, market, hashes, whole.start, whole.end)]
     dates = calendar(market)
     stale = [Interval(item.start, item.end) for item in fetched]
-    gaps = [*missing(wanted, agreed, dates), *stale]
+    every_day = contract(table.dataset).every_day
+    gaps = [*missing(wanted, agreed, dates, every_day=every_day), *stale]
     parts = [part for gap in _joined(gaps) for part in by_year(gap)]
-    return [Agreement(table, market, hashes, p.start, p.end) for p in parts if dates.sessions(p.start, p.end)]
+    told = [part for part in parts if every_day or dates.sessions(part.start, part.end)]
+    return [Agreement(table, market, hashes, part.start, part.end) for part in told]
 
 
 def _joined(intervals: Sequence[Interval]) -> list[Interval]:
@@ -328,5 +330,6 @@ def _gaps(
     if contract(table.dataset).time is None:
         inside = any(c.start <= wanted.start and c.end >= wanted.end for c in covered)
         return [] if inside else [wanted]
-    gaps = missing(wanted, covered, calendar(source.calendar))
+    every_day = contract(table.dataset).every_day
+    gaps = missing(wanted, covered, calendar(source.calendar), every_day=every_day)
     return [part for gap in gaps for part in by_year(gap)] if provider(source).by_year else gaps

@@ -73,6 +73,11 @@ class TableContract:
         return self.time is not None and not self.system
 
     @property
+    def every_day(self) -> bool:
+        """Rows may be dated on days without a session: companies announce at weekends."""
+        return self.time is not None and not self.time.endswith("session")
+
+    @property
     def names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
 

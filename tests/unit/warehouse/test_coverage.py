@@ -37,6 +37,36 @@ def test_merged_intervals_hold_the_same_sessions_and_do_not_touch(intervals: lis
         assert CALENDAR.sessions(left.end + timedelta(days=1), right.start - timedelta(days=1))
 
 
+def days(intervals: list[Interval]) -> set[date]:
+    return {
+        each.start + timedelta(days=n) for each in intervals for n in range((each.end - each.start).days + 1)
+    }
+
+
+@given(INTERVALS, st.lists(INTERVALS, max_size=6))
+def test_of_rows_dated_on_any_day_no_closed_day_is_left_out(
+    wanted: Interval, covered: list[Interval]
+) -> None:
+    gaps = missing(wanted, covered, CALENDAR, every_day=True)
+    assert days([wanted]) - days(covered) <= days(gaps)
+    assert not days(gaps) & days(covered)
+    for left, right in pairwise(merged([*covered, *gaps, wanted], CALENDAR, every_day=True)):
+        assert right.start - left.end > timedelta(days=1)
+    assert sessions(gaps) == sessions([wanted]) - sessions(covered)
+
+
+def test_the_weekend_between_two_syncs_is_fetched_with_the_second() -> None:
+    week = Interval(date(2024, 6, 3), date(2024, 6, 7))
+    monday = Interval(date(2024, 6, 10), date(2024, 6, 11))  # the Dragon Boat Festival is on the Monday
+    assert missing(monday, [week], CALENDAR) == [monday]
+    assert missing(monday, [week], CALENDAR, every_day=True) == [Interval(date(2024, 6, 8), monday.end)]
+    later = Interval(date(2024, 6, 11), date(2024, 6, 14))
+    assert missing(week, [later], CALENDAR, every_day=True) == [Interval(week.start, date(2024, 6, 10))]
+    sunday = Interval(week.start, date(2024, 6, 9))
+    assert missing(sunday, [week], CALENDAR) == []
+    assert missing(sunday, [week], CALENDAR, every_day=True) == [Interval(date(2024, 6, 8), sunday.end)]
+
+
 def test_intervals_are_cut_at_the_ends_of_years() -> None:
     parts = by_year(Interval(date(2022, 11, 1), date(2024, 2, 1)))
     assert [(p.start.isoformat(), p.end.isoformat()) for p in parts] == [
