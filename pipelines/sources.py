@@ -24,6 +24,7 @@ from quant.specs.schema import (
 )
 from quant.specs.validate import validate
 from quant.warehouse.arbitrate.settings import ArbitrationSettings, AuditSettings, ColumnRule, Margin
+from quant.warehouse.scope import place_of
 from quant.warehouse.sources.settings import (
     DatasetSettings,
     FieldSettings,
@@ -101,7 +102,7 @@ def table_settings(spec: TableSpec, sources: Mapping[str, SourceSettings]) -> Ta
     named = tuple(spec.from_ or ())
     offering = tuple(name for name in named if name in sources and sources[name].offers(spec.dataset))
     arbitrate = arbitration(spec.arbitrate) if spec.arbitrate is not None else None
-    if arbitrate is None and len({_market(sources[name]) for name in offering}) > 1:
+    if arbitrate is None and len({place_of(sources[name]) for name in offering}) > 1:
         arbitrate = ArbitrationSettings()  # nobody lists what others do: the table holds the rows of all
     shared = arbitrate.tolerance if arbitrate is not None else {}
     audit = AuditSettings(tolerance=shared)
@@ -109,11 +110,6 @@ def table_settings(spec: TableSpec, sources: Mapping[str, SourceSettings]) -> Ta
         own = {name: Margin(m.abs, m.rel) for name, m in spec.audit.tolerance.items()}
         audit = AuditSettings(spec.audit.max_diff_rate, spec.audit.severity, {**shared, **own})
     return TableSettings(spec.name, spec.dataset, offering or named, arbitrate, audit)
-
-
-def _market(source: SourceSettings) -> tuple[str, object]:
-    """What a source tells of: an exchange of its own, or the market of its calendar."""
-    return source.calendar, source.options.get("exchange")
 
 
 def arbitration(spec: Arbitration) -> ArbitrationSettings:

@@ -184,6 +184,7 @@ def _as_stored(
     )
     missing = {name: dtype for name, dtype in table.schema.items() if name not in rows.columns}
     rows = rows.with_columns(pl.lit(None, dtype).alias(name) for name, dtype in missing.items())
+    _refuse_parts(target, rows, table.schema)
     try:
         return rows.select(pl.col(name).cast(dtype) for name, dtype in table.schema.items())
     except pl.exceptions.PolarsError as error:
@@ -195,3 +196,18 @@ def _as_stored(
             ),
             found=str(error).splitlines()[0],
         ) from error
+
+
+def _refuse_parts(target: str, rows: pl.DataFrame, schema: Mapping[str, pl.DataType]) -> None:
+    """Raises CheckFailed ``resample.range`` for a quantity that the table would cut to a whole number."""
+    if not schema["volume"].is_integer():
+        return
+    broken = rows.filter(pl.col("volume") != pl.col("volume").floor())
+    if broken.height:
+        raise CheckFailed(
+            "resample.range",
+            f"{target} counts whole shares; {broken.height} of {rows.height} bars have parts of one",
+            expected="whole quantities, as of stocks and futures",
+            found=f"a volume of {broken['volume'][0]}",
+            hint="make bars_1h instead, which keeps eight decimals",
+        )

@@ -45,6 +45,13 @@ def market_of(sources: Iterable[SourceSettings]) -> str:
     return ALWAYS if ALWAYS in calendars else calendars[0]
 
 
+def place_of(source: SourceSettings) -> tuple[str, str]:
+    """Where what a source tells of is traded: an exchange of its own, or the market of its calendar. Sources
+    of two places have no instrument in common.
+    """
+    return source.calendar, str(source.options.get("exchange", ""))
+
+
 def clipped(span: Interval | None, within: Interval) -> Interval | None:
     """The part of an interval that lies inside another; None where there is none."""
     if span is None or span.start > within.end or span.end < within.start:

@@ -91,6 +91,7 @@ def audit_workspace(desk: Workspace, request: AuditRequest) -> AuditOutcome:
     from quant.pipelines.sources import data_specs
     from quant.warehouse.audit.run import audit_table
     from quant.warehouse.lake import Lake
+    from quant.warehouse.scope import place_of
 
     specs = data_specs(desk)
     _known_sources(request.sources, specs.sources)
@@ -99,6 +100,13 @@ def audit_workspace(desk: Workspace, request: AuditRequest) -> AuditOutcome:
     for table in specs.pick(request.tables):
         sources = tuple(s for s in table.sources if not request.sources or s in request.sources)
         sources += tuple(s for s in request.sources if s not in sources)
+        if (
+            len({place_of(specs.sources[name]) for name in sources if name in specs.sources})
+            == len(sources)
+            > 1
+        ):
+            skipped[table.name] = f"{', '.join(sources)} are different markets, without a common instrument"
+            continue
         try:
             report = audit_table(
                 lake, table, sources, request.start, request.end, audit_id=audit_id, settings=specs.sources
@@ -114,7 +122,7 @@ def audit_workspace(desk: Workspace, request: AuditRequest) -> AuditOutcome:
             "audit.sources",
             "no table has two sources with stored rows",
             expected="a table whose from: names two sources, both synchronised",
-            found="; ".join(skipped.values()) or "no tables",
+            found=_at_most(skipped) or "no tables",
             hint="quant data sync; or quant data audit --files A B for files without a workspace",
         )
     return AuditOutcome(audit_id, tuple(done), skipped)
@@ -153,6 +161,12 @@ def audit_files(
     left, right = read_input(a, spec_a), read_input(b, spec_b)
     reports = compare_inputs(left, right, tables, start, end)
     return AuditOutcome("files", tuple(TableAudit(report, allowed) for report in reports))
+
+
+def _at_most(skipped: Mapping[str, str], limit: int = 3) -> str:
+    """The first reasons, and how many more there are."""
+    more = f"; and {len(skipped) - limit} more tables" if len(skipped) > limit else ""
+    return "; ".join([*skipped.values()][:limit]) + more
 
 
 def _known_sources(names: Sequence[str], known: Mapping[str, object]) -> None:

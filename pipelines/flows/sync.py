@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
 from quant.core.errors import CheckFailed, Fault, QuantError, UsageError
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
     from quant.warehouse.lake import Lake
     from quant.warehouse.scope import Scope
+    from quant.warehouse.sources.settings import TableSettings
     from quant.warehouse.sync import IngestReport, SyncPlan
 
 CLOSE_KNOWN_HOUR = 18
+SKEW = timedelta(minutes=5)
+"""A day of UTC counts as over this long after midnight: clocks differ, and candles close a little later."""
 MASTER = "instruments"
 SEVERITY = (1, 6, 5, 3, 4)
 """Exit codes, the most severe for the user first."""
@@ -151,8 +155,8 @@ def plan_sync(
     lake = lake or Lake(desk.lake)
     scope = sync_scope(request, specs)
     wanted = [t for t in specs.pick(request.tables) if request.tables or specs.is_offered(t)]
-    if request.tables and not lake.exists(MASTER):  # no row can be stored before its instrument has an id
-        wanted = [t for t in specs.tables if t.name == MASTER and t not in wanted] + wanted
+    if request.tables:  # no row can be stored before its instrument has an id
+        wanted = [t for t in specs.tables if t not in wanted and _must_come_first(t, wanted, lake)] + wanted
     for name in request.only:
         if name not in {source for table in wanted for source in table.sources}:
             raise UsageError(
@@ -166,6 +170,15 @@ def plan_sync(
     return plan_tables(
         wanted, specs.sources, lake, start, end, restate=request.restate, only=only, scope=scope
     )
+
+
+def _must_come_first(table: TableSettings, wanted: Sequence[TableSettings], lake: Lake) -> bool:
+    """Whether a table is that of the instruments and lacks those of a source that is about to be asked."""
+    if table.name != MASTER:
+        return False
+    asked = {name for each in wanted for name in each.sources} & {*table.sources}
+    listed = all(lake.exists(MASTER, layer="vendor", source=name) for name in asked)
+    return not (listed and lake.exists(MASTER))
 
 
 def sync_scope(request: SyncRequest, specs: DataSpecs) -> Scope:
@@ -211,7 +224,7 @@ def last_known_session(market: str = "XSHG") -> date:
 
     dates, now = calendar(market), to_datetime(utc_now())
     if market == ALWAYS:
-        return dates.previous(now.astimezone(UTC).date())
+        return dates.previous((now - SKEW).date())
     local = now.astimezone(ZoneInfo(EXCHANGE_ZONES[market]))
     today = min(local.date(), dates.last)
     if dates.is_session(today) and (local.date() > today or local.hour >= CLOSE_KNOWN_HOUR):

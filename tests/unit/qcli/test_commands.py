@@ -156,6 +156,9 @@ def test_init_makes_a_workspace_that_lints(capsys: pytest.CaptureFixture[str], t
     assert call(capsys, "init", str(folder), "--template", "ashare")[0] == 0
     assert call(capsys, "spec", "lint", "-w", str(folder))[0] == 0
     assert call(capsys, "init", str(folder))[0] == 5
+    coins = tmp_path / "coins"
+    assert "Binance, OKX and Bybit" in "".join(call(capsys, "init", str(coins), "--template", "crypto")[1:])
+    assert call(capsys, "spec", "lint", "-w", str(coins))[0] == 0
     assert call(capsys, "init", str(tmp_path / "x"), "--template", "mars")[0] == 2
     assert not (tmp_path / "x").exists()
 

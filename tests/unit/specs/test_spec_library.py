@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from spec_workspaces import BACKTEST, FullCatalog, load
 
+from quant.pipelines.sources import data_specs
+from quant.pipelines.workspace import Workspace
 from quant.specs import json_schema, load_workspace, read_workspace, reference_markdown, resolve
 from quant.specs.compile import compile_backtest, compile_session
 from quant.specs.kinds import KINDS
@@ -70,6 +72,19 @@ def test_the_template_is_a_sound_workspace(repository: Path, tmp_path: Path) -> 
     registry = load_workspace(tmp_path / "desk")
     for name in registry.names("backtest"):
         assert resolve(registry, "backtest", name, profile="real").profile == "real"
+
+
+def test_the_crypto_template_asks_three_exchanges(repository: Path, tmp_path: Path) -> None:
+    shutil.copytree(repository / "specs/templates/crypto", tmp_path / "desk")
+    report = lint(tmp_path / "desk")
+    assert report.errors == () and report.warnings == ()
+    specs = data_specs(Workspace.find(tmp_path / "desk"))
+    asked = {t.name: t.sources for t in specs.tables if specs.is_offered(t)}
+    every = ("binance", "okx", "bybit")
+    names = ("instruments", "bars_1m", "bars_5m", "bars_1h", "funding_rates")
+    assert asked == {**dict.fromkeys(names, every), "ticks": ("binance", "okx")}
+    assert all(t.agreed for t in specs.tables if t.name in asked)
+    assert specs.calendars == ("24x7",)
 
 
 def test_linting_the_demo_imports_nothing_heavy(repository: Path) -> None:
