@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 
 from quant.core.errors import Fault, QuantError, SpecErrors
 from quant.core.versions import JSON_SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+WIDE: Final = 110
+_DATE: Final = re.compile(r"\d{4}-\d\d")
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -22,6 +26,11 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() else int(os.environ.get("COLUMNS", "120"))
     return Console(file=stream, width=width, highlight=False, soft_wrap=False)
+
+
+def is_wide() -> bool:
+    """Whether columns that can be done without are shown."""
+    return console().width >= WIDE
 
 
 def note(text: str) -> None:
@@ -43,13 +52,49 @@ def print_table(
     from rich.text import Text
 
     data = [list(row) for row in rows]
+    target = console()
+    numeric = [bool(data) and all(_is_number(row[i]) for row in data) for i in range(len(columns))]
+    texts = [["" if cell is None else str(cell) for cell in row] for row in data]
+    widths = _widths(columns, texts, target.width)
     table = Table(title=title, title_justify="left", header_style="bold", show_edge=False, pad_edge=False)
-    for index, name in enumerate(columns):
-        numeric = bool(data) and all(_is_number(row[index]) for row in data)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
-    for row in data:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
-    console().print(table)
+    for name, right, width in zip(columns, numeric, widths, strict=True):
+        table.add_column(name, justify="right" if right else "left", overflow="fold", width=width)
+    for row in texts:
+        table.add_row(*(Text(cell) for cell in row))
+    target.print(table)
+
+
+def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) -> list[int | None]:
+    """Widths with which numbers and dates stay whole and words are broken instead; None: as they come."""
+    from rich.cells import cell_len
+
+    heads = [cell_len(name) for name in columns]
+    natural = [max(head, *(cell_len(row[i]) for row in rows)) for i, head in enumerate(heads)]
+    left = room - 3 * (len(columns) - 1)
+    if not columns or sum(natural) <= left:
+        return [None] * len(columns)
+    for limit in (10, 8, 7, 6, 5):
+        parts = ([_part(row[i], limit) for row in rows] for i in range(len(columns)))
+        widths = [max(min(head, limit), *cells) for head, cells in zip(heads, parts, strict=True)]
+        if sum(widths) <= left:
+            break
+    else:
+        return [None] * len(columns)
+    while sum(widths) < left and widths != natural:
+        short = min((i for i in range(len(columns)) if widths[i] < natural[i]), key=lambda i: widths[i])
+        widths[short] += 1
+    return [*widths]
+
+
+def _part(text: str, limit: int) -> int:
+    """The room that a cell needs: a number and a date in full, words up to a limit."""
+    from rich.cells import cell_len
+
+    words = text.split(" ")
+    return max(
+        cell_len(word) if _is_number(word or None) or _DATE.match(word) else min(cell_len(word), limit)
+        for word in words
+    )
 
 
 def _is_number(cell: object) -> bool:

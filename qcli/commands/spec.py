@@ -77,9 +77,7 @@ def diff(
     new: Annotated[
         str | None, typer.Argument(help="The newer one (default: the working tree).", show_default=False)
     ] = None,
-    form: Annotated[
-        str, typer.Option("--format", help="table, or markdown for a review comment.")
-    ] = "table",
+    form: Annotated[str, typer.Option("--format", help="table, or markdown for a review comment.")] = "table",
     detailed: Annotated[
         bool, typer.Option("--detailed-exitcode", help="Exit with 10 when results or stored data change.")
     ] = False,

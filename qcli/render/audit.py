@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quant.qcli.screen import note, print_table
+from quant.qcli.screen import is_wide, note, print_table
 
 if TYPE_CHECKING:
     from quant.pipelines.flows.audit import AuditOutcome, TableAudit
@@ -14,8 +14,11 @@ def print_audit(outcome: AuditOutcome, limit: int) -> None:
     """Counts by pair and field, the causes, and the findings that nobody can call agreement."""
     for table in outcome.tables:
         _print_table_audit(table, limit)
+    reasons: dict[str, list[str]] = {}
     for name, why in outcome.skipped.items():
-        note(f"{name} skipped: {why}")
+        reasons.setdefault(why.removeprefix(f"{name}: "), []).append(name)
+    for why, names in reasons.items():
+        note(f"skipped ({why}): {', '.join(names)}")
 
 
 def _print_table_audit(table: TableAudit, limit: int) -> None:
@@ -39,14 +42,12 @@ def _print_table_audit(table: TableAudit, limit: int) -> None:
     )
     causes = report.causes
     if causes.height:
-        print_table(
-            ("field", "cause", "verdict", "against", "findings", "cells", "from", "to", "recognised by"),
-            [
-                (r["field"], r["cause"], r["verdict"], r["suspect"], r["findings"], r["cells"],
-                 r["from_session"], r["to_session"], r["detail"])
-                for r in causes.head(limit).iter_rows(named=True)
-            ],
-        )  # fmt: skip
+        named = {"field": "field", "cause": "cause", "verdict": "verdict", "suspect": "against",
+                 "findings": "findings", "cells": "cells", "from_session": "from", "to_session": "to",
+                 "detail": "recognised by"}  # fmt: skip
+        if not is_wide():
+            named = {key: name for key, name in named.items() if key not in ("from_session", "to_session")}
+        print_table(tuple(named.values()), [[r[key] for key in named] for r in causes.head(limit).to_dicts()])
     for row in report.coverage.iter_rows(named=True):
         note(f"  {row['cause']}: {row['detail']}")
     for row in report.offenders:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from quant.qcli.screen import note, print_fault, print_table
+from quant.qcli.screen import is_wide, note, print_fault, print_table
 
 if TYPE_CHECKING:
     from quant.pipelines.flows.preview import SyncPreview
@@ -29,7 +29,10 @@ def print_sync_plan(plan: SyncPreview) -> None:
         ],
     )
     total = plan.as_dict()
-    note(f"{total['calls']:,} calls, about {total['rows']:,} rows, {total['minutes']} minutes of quota")
+    known = [i.rows for i in plan.items if i.rows is not None]
+    word = "about" if len(known) == len(plan.items) else "at least"
+    rows = f"{word} {sum(known):,} rows" if known else "rows unknown"
+    note(f"{total['calls']:,} calls, {rows}, {total['minutes']} minutes of quota")
     if any(i.minutes is None for i in plan.items):
         note("? cannot be told before the instruments are stored: quant data sync instruments")
 
@@ -92,30 +95,40 @@ def print_status(found: Status) -> None:
         [(t.table, t.layer, t.version, t.rows, t.start, t.end, t.content_hash[:12]) for t in found.tables],
     )
     note("")
-    print_table(
-        ("table", "source", "rows", "from", "to", "missing", "behind", "aside", "synced", "schedule"),
-        [
-            (
-                r.table,
-                f"{r.source} (golden)" if r.golden else r.source,
-                r.rows,
-                r.first,
-                r.last,
-                r.missing,
-                r.behind,
-                r.aside,
-                (r.synced_at or "never")[:16] + ("" if r.status in (None, "ok") else f" {r.status}"),
-                r.schedule,
+    columns = ["table", "source", "rows", "from", "to", "missing", "behind", "aside", "synced", "schedule"]
+    lines = [
+        dict(
+            zip(
+                columns,
+                (
+                    r.table,
+                    f"golden ({r.source})" if r.golden else r.source,
+                    r.rows,
+                    r.first,
+                    r.last,
+                    r.missing,
+                    r.behind,
+                    r.aside,
+                    (r.synced_at or "never")[:16].replace("T", " ") + _unless_ok(r.status),
+                    r.schedule,
+                ),
+                strict=True,
             )
-            for r in found.reach
-        ],
-    )
+        )
+        for r in found.reach
+    ]
+    shown = columns if is_wide() else [c for c in columns if c not in ("from", "schedule")]
+    print_table(shown, [[line[name] for name in shown] for line in lines])
     if found.quota:
         note("")
         print_table(
             ("source", "provider", "calls this minute", "calls today"),
             [(q.source, q.provider, _of(q.minute, q.per_minute), _of(q.day, q.per_day)) for q in found.quota],
         )
+
+
+def _unless_ok(status: str | None) -> str:
+    return "" if status in (None, "ok") else f" {status}"
 
 
 def _of(spent: int | None, limit: int | None) -> str:

@@ -87,7 +87,7 @@ def audit(
 def diff(
     a: Annotated[str, typer.Argument(help="A source, golden, or a version as tushare@12.")],
     b: Annotated[str, typer.Argument(help="What it is compared with.")],
-    table: Annotated[str, typer.Argument(help="The table.")],
+    table: Annotated[str, typer.Argument(help="The table.")] = "bars_1d",
     start: FromOption = None,
     end: ToOption = None,
     code: Annotated[

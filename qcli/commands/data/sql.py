@@ -46,9 +46,7 @@ def sql(
 
     desk = open_workspace(workspace, profile)
     moment = parse_instant(as_of) if as_of is not None else None
-    answer = run_query(
-        desk, query, engine=engine or str(desk.get("engine.sql")), at=at or [], as_of=moment
-    )
+    answer = run_query(desk, query, engine=engine or str(desk.get("engine.sql")), at=at or [], as_of=moment)
     if json_output:
         print_json(answer.as_dict())
     else:
