@@ -329,6 +329,18 @@ def test_a_page_may_be_kept_and_the_next_one_asked(tmp_path: Path) -> None:
     assert len(adapter.asked) == 3
 
 
+def test_a_page_larger_than_declared_is_no_page_to_count_from(tmp_path: Path) -> None:
+    codes = [f"6000{n:02d}.SH" for n in range(10)]
+    settings = replace(SETTINGS, limits=replace(SETTINGS.limits, max_rows=4))
+    adapter = Scripted(
+        lambda call, _t: rows_of(day_of(call), codes)[int(str(call.params.get("offset", 0))) :][:6],
+        parts=lambda call: [call, replace(call, params={**call.params, "offset": 4})],
+    )
+    error = refused(source(adapter, tmp_path, settings))
+    assert (error.fault.code, error.exit_code) == ("vendor.page", 3)
+    assert "max_rows: 6" in str(error.fault.hint)
+
+
 @pytest.mark.parametrize("choice", ["split", "refuse"])
 def test_a_full_page_that_cannot_be_split_is_exit_3(choice: str, tmp_path: Path) -> None:
     limits = replace(SETTINGS.limits, max_rows=3, on_full_page=choice)  # type: ignore[arg-type]

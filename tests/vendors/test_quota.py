@@ -134,6 +134,19 @@ def test_where_no_limit_is_known_nothing_is_written(tmp_path: Path) -> None:
     assert quota.spent("v:1", ZONE) == Spent(0, 0)
 
 
+def test_a_broken_book_is_said_with_its_place_and_a_closed_one_opens_again(tmp_path: Path) -> None:
+    quota, limits = Quota(tmp_path / "quota.db"), LimitSettings(per_minute=5)
+    with quota.call("v:1", limits, ZONE):
+        quota.close()
+    assert quota.spent("v:1", ZONE) == Spent(1, 1)
+    broken = tmp_path / "broken.db"
+    broken.write_bytes(b"no database at all, but long enough to be looked at" * 40)
+    with pytest.raises(TransientError) as caught, Quota(broken).call("v:1", limits, ZONE):
+        pass
+    assert caught.value.fault.code == "vendor.book"
+    assert str(broken) in str(caught.value.fault.expected)
+
+
 def test_the_book_lies_where_the_environment_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("QUANT_QUOTA_DB", str(tmp_path / "a.db"))
     assert quota_path("elsewhere.db") == tmp_path / "a.db"

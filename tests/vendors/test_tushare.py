@@ -182,15 +182,16 @@ def test_the_vendor_never_sees_more_than_the_declared_calls(tmp_path: Path) -> N
         assert (spent.day, spent.minute) == (11, 11)
 
 
+@pytest.mark.parametrize("overlap", [0, 1])
 def test_a_full_page_is_split_until_every_row_is_there(
-    tmp_path: Path, settings: SourceSettings, faultless: dict[str, pl.DataFrame]
+    overlap: int, tmp_path: Path, settings: SourceSettings, faultless: dict[str, pl.DataFrame]
 ) -> None:
     small = replace(settings, limits=replace(settings.limits, max_rows=4))
     datasets = {
         name: replace(d, max_rows=4, parts=tuple(replace(p, max_rows=4) for p in d.parts))
         for name, d in settings.datasets.items()
     }
-    with TushareServer(cap=4) as vendor:
+    with TushareServer(cap=4, overlap=overlap) as vendor:
         rows, failures = synced(tmp_path, replace(small, datasets=datasets), vendor, *FAULTY)
     assert failures == []
     assert all(rows[name].equals(faultless[name]) for name in FAULTY)

@@ -58,6 +58,8 @@ class TushareServer:
     slow: float = 1.0
     """Seconds that a timeout lasts."""
     tells_more: bool = True
+    overlap: int = 0
+    """Rows of the page before that a page begins with: something was put in between two questions."""
     indiscreet: bool = False
     """Its refusals repeat the token."""
     calls: list[Question] = field(default_factory=list)
@@ -136,7 +138,7 @@ class TushareServer:
             low, high = params.get("start_date", ""), params.get("end_date", "99999999")
             rows = [row for row in rows if low <= str(row[day]) <= high]
         page = min(int(params.get("limit", self.cap)), self.cap)
-        offset = int(params.get("offset", 0))
+        offset = max(int(params.get("offset", 0)) - self.overlap, 0)
         more = len(rows) > offset + page
         shown = [name for name in wanted.split(",") if name in at] or names
         kept = [[row[at[name]] for name in shown] for row in rows[offset : offset + page]]

@@ -56,11 +56,12 @@ class _Question:
 
 @dataclass(frozen=True, slots=True)
 class _Page:
-    """A stored answer."""
+    """A stored answer, and its columns where they have been read."""
 
     call: Call
     payload: Payload
     rows: int
+    frame: pl.DataFrame | None = None
 
 
 class _Odd(Exception):
@@ -119,10 +120,11 @@ class CallingSource:
         try:
             for pages in self._ordered(questions, received):
                 for page in pages:
-                    shapes.add(page.call.endpoint, self._adapter.parse(page.payload), page.payload.digest)
+                    frame = self._adapter.parse(page.payload) if page.frame is None else page.frame
+                    shapes.add(page.call.endpoint, frame, page.payload.digest)
                     yield page.payload
         finally:
-            self._adapter.close()
+            self.close()
         shapes.close()
 
     def calls(self, dataset: str, start: date, end: date) -> Iterator[Call]:
@@ -151,6 +153,7 @@ class CallingSource:
     def close(self) -> None:
         """End connections and helper processes."""
         self._adapter.close()
+        self._quota.close()
 
     # --- order and threads --------------------------------------------------------------------------------
 
@@ -196,7 +199,9 @@ class CallingSource:
                 found=f"{page.rows} rows",
                 hint="name fewer codes in the source spec, or raise max_rows if the vendor sends more",
             )
-        if parts[0].key != question.call.key:  # its first half may be the very same rows
+        if parts[0].key == question.call.key:  # the next page begins where this one should have ended
+            self._refuse_larger(question.call, page, cap)
+        else:  # its first half may be the very same rows
             with self._inside:
                 self._seen.pop((question.call.endpoint, page.payload.digest), None)
         pages: list[_Page] = []
@@ -206,6 +211,17 @@ class CallingSource:
             else:
                 pages += self._answered(replace(question, call=part), received)
         return pages
+
+    def _refuse_larger(self, call: Call, page: _Page, cap: int) -> None:
+        if page.rows > cap:
+            raise CheckFailed(
+                "vendor.page",
+                f"{self._settings.name}: the answer to {call.endpoint} holds more rows than the spec says a "
+                "page has, so that pages would overlap",
+                expected=f"at most {cap} rows",
+                found=f"{page.rows} rows",
+                hint=f"declare the vendor's real page: max_rows: {page.rows} or more",
+            )
 
     def _remembered(self, question: _Question, received: Received | None) -> _Page | None:
         """The answer that arrived before a kill, where its payload is still there."""
@@ -270,21 +286,23 @@ class CallingSource:
         page = _Page(question.call, payload, answer.rows)
         if self._store is not None:
             self._store.put(settings.name, payload)
-        doubt = self._doubt(question, answer, payload)
+        try:
+            page = replace(page, frame=self._adapter.parse(payload))
+        except (ValueError, KeyError, TypeError, CheckFailed, pl.exceptions.PolarsError) as error:
+            found = redact(f"{type(error).__name__}: {error}".splitlines()[0][:200])
+            unread = Doubt("vendor.schema", "the answer cannot be read", payload.media_type, found)
+            raise _Odd(unread, page) from None
+        doubt = self._doubt(question, answer, page)
         if doubt is not None:
             raise _Odd(doubt, page)
         return page
 
-    def _doubt(self, question: _Question, answer: Answer, payload: Payload) -> Doubt | None:
+    def _doubt(self, question: _Question, answer: Answer, page: _Page) -> Doubt | None:
         dataset = self._settings.dataset(question.dataset)
         today = to_datetime(self._now()).astimezone(ZoneInfo(self._settings.timezone)).date()
-        try:
-            frame = self._adapter.parse(payload)
-        except (ValueError, KeyError, TypeError, CheckFailed, pl.exceptions.PolarsError) as error:
-            found = redact(f"{type(error).__name__}: {error}".splitlines()[0][:200])
-            return Doubt("vendor.schema", "the answer cannot be read", payload.media_type, found)
-        odd = inspect(frame, answer, question.call, dataset, today)
-        return odd or self._repeated(question.call, answer, payload)
+        assert page.frame is not None
+        odd = inspect(page.frame, answer, question.call, dataset, today)
+        return odd or self._repeated(question.call, answer, page.payload)
 
     def _repeated(self, call: Call, answer: Answer, payload: Payload) -> Doubt | None:
         """Whether another call of this fetch had the very same answer."""

@@ -10,6 +10,7 @@ import contextlib
 import logging
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ create table if not exists calls (
   id integer primary key, account text not null, day text not null,
   begun integer not null, ended integer
 );
-create index if not exists calls_by_account on calls (account, begun);
+create index if not exists calls_by_end on calls (account, ended, begun);
 create index if not exists calls_by_day on calls (account, day);
 """
 _log = logging.getLogger("quant.vendors")
@@ -82,7 +83,11 @@ def account_key(provider: str, secret: str) -> str:
 
 
 class Quota:
-    """The book of calls. ``window`` is the vendor's minute; tests shorten it."""
+    """The book of calls, for the threads of one process. ``window`` is the vendor's minute; tests shorten it.
+
+    The book stays open between calls, since closing it waits for the disk: a power cut may lose the last
+    calls of it, a kill none.
+    """
 
     def __init__(
         self,
@@ -96,6 +101,15 @@ class Quota:
         self._window = round(window * NS_PER_SECOND)
         self._now = now
         self._sleep = sleep
+        self._book: sqlite3.Connection | None = None
+        self._inside = threading.Lock()
+
+    def close(self) -> None:
+        """Close the book until the next call."""
+        with self._inside:
+            if self._book is not None:
+                self._book.close()
+                self._book = None
 
     @contextlib.contextmanager
     def call(self, account: str, limits: LimitSettings, zone: str) -> Iterator[None]:
@@ -152,9 +166,6 @@ class Quota:
                 row = book.execute(
                     "insert into calls (account, day, begun) values (?, ?, ?)", (account, day, moment)
                 )
-                book.execute(
-                    "delete from calls where begun < ?", (moment - KEEP_DAYS * 86_400 * NS_PER_SECOND,)
-                )
                 return row.lastrowid, 0.0
             finally:
                 book.execute("commit")
@@ -174,15 +185,35 @@ class Quota:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        book = sqlite3.connect(self._path, timeout=30.0, isolation_level=None)
+        """The open book, for one thread at a time. Raises TransientError ``vendor.book``."""
         try:
-            book.execute("pragma journal_mode = wal")
-            book.execute("pragma synchronous = normal")
-            book.executescript(_SCHEMA)
-            yield book
-        finally:
-            book.close()
+            with self._inside:
+                if self._book is None:
+                    self._book = _opened(self._path, self._now() - KEEP_DAYS * 86_400 * NS_PER_SECOND)
+                yield self._book
+        except (sqlite3.Error, OSError) as error:
+            raise TransientError(
+                "vendor.book",
+                "the calls of the vendors cannot be counted",
+                expected=f"a database at {self._path} that can be written",
+                found=f"{type(error).__name__}: {error}",
+                hint=f"free space, remove it if it is broken, or set paths.quota or {VARIABLE}",
+            ) from error
+
+
+def _opened(path: Path, oldest: int) -> sqlite3.Connection:
+    """The book without the calls before ``oldest``."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    book = sqlite3.connect(path, timeout=30.0, isolation_level=None, check_same_thread=False)
+    try:
+        book.execute("pragma journal_mode = wal")
+        book.execute("pragma synchronous = normal")
+        book.executescript(_SCHEMA)
+        book.execute("delete from calls where begun < ?", (oldest,))
+    except BaseException:
+        book.close()
+        raise
+    return book
 
 
 def _on_day(book: sqlite3.Connection, account: str, day: str) -> int:
