@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from quant.core.errors import SpecError, SpecErrors, UsageError
+from quant.core.errors import CheckFailed, SpecError, SpecErrors, UsageError
 from quant.core.market.calendar import calendar
 from quant.pipelines.sources import source_settings
 from quant.specs.document import Document
@@ -127,7 +127,26 @@ def _compare(table: str, one: Loaded, two: Loaded, start: date | None, end: date
     else:
         keys = pl.concat([a.frame["code"], b.frame["code"]])
         report = compare_records(a, b, contract(table), Instruments.of(keys), request)
+    if not report.rows[0]["matched"]:
+        raise CheckFailed(
+            "audit.nothing",
+            f"{a.name} and {b.name} have no row of {table} in common",
+            expected="rows of equal code and date",
+            found=f"{_span(a.frame)}; {_span(b.frame)}",
+        )
     return replace(report, alignment=(*notes, *report.alignment))
+
+
+def _span(frame: pl.DataFrame) -> str:
+    """Codes and dates of a relation, in a few words."""
+    codes = frame["code"].unique().sort().to_list()
+    shown = ", ".join(str(code) for code in codes[:3]) + (
+        f" and {len(codes) - 3} more" if len(codes) > 3 else ""
+    )
+    if "session" not in frame.columns:
+        return shown
+    first, last = (str(day) for day in (frame["session"].min(), frame["session"].max()))
+    return f"{shown} from {first} to {last}"
 
 
 def _same_instrument(a: Relation, b: Relation) -> tuple[Relation, list[str]]:

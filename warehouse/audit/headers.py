@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 from quant.warehouse.audit.compare.relation import OHLC
@@ -55,7 +56,8 @@ _UNITS: Final = {
 _DATES: Final = ("session",)
 
 
-def fields_of(headers: Sequence[str]) -> tuple[FieldSettings, ...]:
+@lru_cache(maxsize=256)
+def fields_of(headers: tuple[str, ...]) -> tuple[FieldSettings, ...]:
     """The columns whose headers say what they hold; the first of several for one field counts."""
     cut = common_prefix(headers)
     found: dict[str, FieldSettings] = {}
@@ -88,7 +90,7 @@ def common_prefix(headers: Sequence[str]) -> str:
     return max(known, key=len, default="")
 
 
-def known_headers(headers: Sequence[str]) -> bool:
+def known_headers(headers: tuple[str, ...]) -> bool:
     """Whether the headers name a date and a price."""
     names = {field.name for field in fields_of(headers)}
     return "session" in names and bool(names & {"close", "factor", *(f"{p}close" for p in _ADJUSTED)})
@@ -103,6 +105,7 @@ def _rank(header: str) -> int:
     return 99
 
 
+@lru_cache(maxsize=4096)
 def _plain(header: str) -> str:
     text = header.replace("\ufeff", "").strip().lower()
     text = re.sub(r"[(（\[].*?[)）\]]", "", text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final
@@ -34,6 +34,7 @@ _SAID: Final[tuple[tuple[Adjustment, str], ...]] = (
     ("post", r"hfq|后复权|backward"),
 )
 _WIDE_SHARE: Final = 0.6
+_SHOWN: Final = 5
 _AMERICAN: Final = ("%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S%#z", "%Y%m%d%H%M")
 EVER: Final = (date(1970, 1, 1), date(2100, 1, 1))
 
@@ -73,17 +74,36 @@ def from_source(
 def from_path(path: Path, name: str) -> Loaded:
     """The bars of a file or of all files of a folder, read by their headers.
 
-    Raises UsageError for a path that does not exist, CheckFailed for headers that nobody knows.
+    Files of a folder that hold no bars are left out and named. Raises UsageError for a path that does not
+    exist, CheckFailed for headers that nobody knows.
     """
     files = _files(path)
-    parts = [_one(file, name) for file in files]
+    groups: dict[tuple[tuple[str, ...], Adjustment, bool], list[pl.DataFrame]] = {}
+    strange: list[tuple[str, list[str]]] = []
+    for file in files:
+        rows, said = _rows_of(file, name)
+        by_file = all(f.name != "code" for f in fields_of(tuple(rows.columns)))
+        if not known_headers(tuple(rows.columns)):
+            strange.append((file.name, rows.columns))
+            continue
+        if by_file:
+            rows = rows.with_columns(pl.lit(_code_of(file)).alias("code"))
+        groups.setdefault((tuple(rows.columns), said, by_file), []).append(rows)
+    if not groups:
+        raise CheckFailed(
+            "audit.headers",
+            f"the columns of {strange[0][0]} say neither date nor price",
+            expected="headers as vendors write them, as date, open, high, low, close, volume",
+            found=", ".join(strange[0][1][:12]),
+            hint="describe the file in a source spec and name it with --spec-a or --spec-b",
+        )
+    parts = [_group(columns, said, by_file, rows, name) for (columns, said, by_file), rows in groups.items()]
     frame = pl.concat([part.relation.frame for part in parts], how="diagonal_relaxed")
-    claims = [part.relation.claims for part in parts]
-    said = {c.adjustment for c in claims}
-    merged = replace(claims[0], adjustment=said.pop() if len(said) == 1 else "unknown")
+    claims = {part.relation.claims.adjustment for part in parts}
     notes = dict.fromkeys(note for part in parts for note in part.notes)
-    named = len(parts) == 1 and parts[0].named_by_file
-    return Loaded(Relation(name, frame, merged), tuple(notes), named)
+    left_out = [f"{file} of {name} holds no bars and is left out" for file, _ in strange]
+    relation = Relation(name, frame, Claims(claims.pop() if len(claims) == 1 else "unknown"))
+    return Loaded(relation, (*notes, *left_out[:_SHOWN]), len(files) == 1 and parts[0].named_by_file)
 
 
 def _declared(
@@ -109,33 +129,26 @@ def _titles(frame: pl.DataFrame) -> set[str]:
     return {f"the title of {frame['code'][0]} says {said}-adjusted"} if said else set()
 
 
-def _one(path: Path, name: str) -> Loaded:
-    settings, said = _sniffed(path)
+def _rows_of(path: Path, name: str) -> tuple[pl.DataFrame, Adjustment]:
+    """The columns of a file as they are, and what its title or name says of the adjustment."""
+    settings = _sniffed(path)
     reader = FilesSource(SourceSettings(name, "files", root=path.parent, datasets={"bars_1d": settings}))
     rows = plain_headers(reader.parse(_payload(path)))
-    if said == "unknown":
-        title = (
-            rows["claimed_adjustment"][0] if "claimed_adjustment" in rows.columns and rows.height else None
-        )
-        said = title or _said_by_name(path)
-    rows = _long(rows)
-    fields = fields_of(rows.columns)
-    if not known_headers(rows.columns):
-        raise CheckFailed(
-            "audit.headers",
-            f"the columns of {path.name} say neither date nor price",
-            expected="headers as vendors write them, as date, open, high, low, close, volume",
-            found=", ".join(rows.columns[:12]),
-            hint="describe the file in a source spec and name it with --spec-a or --spec-b",
-        )
-    assumed = [
-        f"{f.column} of {name} is read in {f.unit}" for f in fields if f.unit not in ("one", "yuan", "shares")
-    ]
-    by_file = all(f.name != "code" for f in fields)
-    if by_file:
-        rows = rows.with_columns(pl.lit(_code_of(path)).alias("code"))
+    title = rows["claimed_adjustment"][0] if "claimed_adjustment" in rows.columns and rows.height else None
+    return _long(rows), title or _said_by_name(path)
+
+
+def _group(
+    columns: Sequence[str], said: Adjustment, by_file: bool, rows: Sequence[pl.DataFrame], name: str
+) -> Loaded:
+    """Files of the same columns as one relation."""
+    fields = fields_of(tuple(columns))
+    plain = ("one", "yuan", "shares")
+    assumed = [f"{f.column} of {name} is read in {f.unit}" for f in fields if f.unit not in plain]
+    if by_file and all(f.name != "code" for f in fields):
         fields += (FieldSettings("code", "code"),)
-    frame, more = typed(rows, fields, "bars_1d", name)
+    whole = pl.concat(rows, how="vertical_relaxed") if len(rows) > 1 else rows[0]
+    frame, more = typed(whole, fields, "bars_1d", name)
     return Loaded(Relation(name, frame, Claims(said)), (*assumed, *more), by_file)
 
 
@@ -143,12 +156,12 @@ def _payload(path: Path) -> Payload:
     return Payload("bars_1d", path.read_bytes(), "application/octet-stream", {"path": path.name})
 
 
-def _sniffed(path: Path) -> tuple[DatasetSettings, Adjustment]:
+def _sniffed(path: Path) -> DatasetSettings:
     """Format, encoding and separator of a file, from its ending and first lines."""
     plain = path.name.removesuffix(".gz").removesuffix(".zip").lower()
     suffix = Path(plain).suffix
     if suffix in _FORMATS:
-        return DatasetSettings("bars_1d", path.name, format=_FORMATS[suffix]), "unknown"
+        return DatasetSettings("bars_1d", path.name, format=_FORMATS[suffix])
     if suffix not in _TEXT and not path.name.lower().endswith((".gz", ".zip")):
         raise UsageError(
             "audit.format",
@@ -161,12 +174,11 @@ def _sniffed(path: Path) -> tuple[DatasetSettings, Adjustment]:
     lines = [line for line in text.splitlines() if line.strip()]
     for delimiter in _DELIMITERS:
         headers = [cell.strip().strip('"') for cell in lines[0].split(delimiter)] if lines else []
-        if len(headers) > 1 and (known_headers(headers) or _is_wide(headers)):
-            said: Adjustment = "unknown"
-            return DatasetSettings("bars_1d", path.name, encoding=encoding, delimiter=delimiter), said
-    if any(known_headers(line.split()) or "收盘" in line for line in lines[:5]):
-        return DatasetSettings("bars_1d", path.name, format="tdx_text", encoding="gb18030"), "unknown"
-    return DatasetSettings("bars_1d", path.name, encoding=encoding), "unknown"
+        if len(headers) > 1 and (known_headers(tuple(headers)) or _is_wide(headers)):
+            return DatasetSettings("bars_1d", path.name, encoding=encoding, delimiter=delimiter)
+    if any(known_headers(tuple(line.split())) or "收盘" in line for line in lines[:5]):
+        return DatasetSettings("bars_1d", path.name, format="tdx_text", encoding="gb18030")
+    return DatasetSettings("bars_1d", path.name, encoding=encoding)
 
 
 def _head(path: Path) -> tuple[str, str]:
@@ -230,7 +242,7 @@ def _is_wide(headers: Sequence[str]) -> bool:
 
 def _long(rows: pl.DataFrame) -> pl.DataFrame:
     """A matrix of closes, one column an instrument, as rows."""
-    if known_headers(rows.columns) or not _is_wide(rows.columns):
+    if known_headers(tuple(rows.columns)) or not _is_wide(rows.columns):
         return rows
     first, *rest = rows.columns
     codes = [name for name in rest if _code(name) is not None]
