@@ -102,3 +102,13 @@ def test_a_program_that_cannot_start_says_why() -> None:
     with pytest.raises(VendorFault, match="No module named"):
         sdk.ask(DAYS, 5.0)
     sdk.close()
+
+
+@pytest.mark.parametrize("provider", ["baostock", "akshare", "joinquant"])
+def test_a_worker_starts_without_what_only_the_parent_needs(provider: str) -> None:
+    script = (
+        f"import sys, quant.warehouse.sources.workers.{provider}\n"
+        "print([m for m in ('polars', 'numpy', 'deltalake', 'pydantic') if m in sys.modules])"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"
