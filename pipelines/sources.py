@@ -84,7 +84,7 @@ def data_specs(desk: Workspace) -> DataSpecs:
     tables, sources = resolve_data(registry, profile, errors)
     if errors:
         raise SpecErrors(errors)
-    settings = {name: source_settings(spec, desk.root) for name, spec in sources.items()}
+    settings = {name: _counted(source_settings(spec, desk.root), desk) for name, spec in sources.items()}
     return DataSpecs(
         tables=tuple(table_settings(t, settings) for t in tables.values()),
         sources=settings,
@@ -156,6 +156,11 @@ def source_settings(spec: SourceSpec, root: Path) -> SourceSettings:
     if isinstance(spec, VendorSource):
         return vendor_settings(spec, plain)
     return plain
+
+
+def _counted(source: SourceSettings, desk: Workspace) -> SourceSettings:
+    """With the place where the workspace counts its calls."""
+    return replace(source, limits=replace(source.limits, book=desk.quota)) if desk.quota else source
 
 
 def files_root(spec: FilesSource, workspace: Path) -> Path:

@@ -116,6 +116,12 @@ class Workspace:
         return (self.root / str(given)).resolve()
 
     @property
+    def quota(self) -> Path | None:
+        """Where the calls of vendors are counted; None for the user's own place."""
+        given = self.get("paths.quota")
+        return (self.root / Path(str(given)).expanduser()).resolve() if given else None
+
+    @property
     def runs(self) -> Path:
         return self.state / "runs"
 
@@ -225,14 +231,22 @@ def _layers(document: Mapping[str, Any], profile: str, origin: str, root: Path) 
         merged[key] = Setting(key, value, file)
     for key, value in _flatten(document.get("profiles", {}).get(profile, {})):
         merged[key] = Setting(key, value, f"{file} [profiles.{profile}]")
-    for name in sorted(os.environ):
-        if name.startswith(ENVIRONMENT_PREFIX):
-            key = name[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ".")
-            merged[key] = Setting(key, os.environ[name], f"environment {name}")
+    for setting in _from_environment():
+        merged[setting.key] = setting
     merged["profile"] = Setting("profile", profile, origin)
     if not merged["name"].value:
         merged["name"] = Setting("name", root.name, "default (folder name)")
     return tuple(merged[key] for key in sorted(merged))
+
+
+def _from_environment() -> Iterator[Setting]:
+    """Raises UsageError ``setting.unknown`` and ``setting.value``."""
+    for name in sorted(os.environ):
+        if name.startswith(ENVIRONMENT_PREFIX) and os.environ[name]:
+            from quant.pipelines.environment_settings import checked
+
+            key = name[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ".")
+            yield Setting(key, checked(key, os.environ[name], name), f"environment {name}")
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

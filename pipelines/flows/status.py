@@ -98,7 +98,7 @@ def status(desk: Workspace) -> Status:
     return Status(
         tuple(table_status(desk, markets=_markets(specs))),
         tuple(_reaches(specs, lake)),
-        tuple(spending(desk, source) for source in specs.sources.values() if _metered(source)),
+        tuple(spending(source) for source in specs.sources.values() if _metered(source)),
     )
 
 
@@ -136,7 +136,7 @@ def table_status(desk: Workspace, *, markets: Mapping[str, str] | None = None) -
     ]
 
 
-def spending(desk: Workspace, source: SourceSettings) -> Spending:
+def spending(source: SourceSettings) -> Spending:
     """What was asked of a vendor in the last minute and today."""
     from quant.warehouse.sources.quota import Quota, account_of, quota_path
     from quant.warehouse.sources.world import world_of
@@ -144,7 +144,7 @@ def spending(desk: Workspace, source: SourceSettings) -> Spending:
     limits = source.limits
     try:
         account = account_of(source, world_of(source).secret())
-        spent = Quota(quota_path(desk.get("paths.quota"))).spent(account, source.timezone)
+        spent = Quota(quota_path(source.limits.book)).spent(account, source.timezone)
     except QuantError:
         return Spending(source.name, source.provider, None, limits.per_minute, None, limits.per_day)
     return Spending(source.name, source.provider, spent.minute, limits.per_minute, spent.day, limits.per_day)

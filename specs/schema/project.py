@@ -33,6 +33,9 @@ class Paths(Part):
     """The folder of data, runs and sessions; nothing in it is written by hand."""
     lake: LakePlace | None = None
     """Where the lake lies: a folder, or `s3://bucket/prefix`; below the state unless said otherwise."""
+    quota: Folder | None = None
+    """The database in which the calls of vendors are counted, shared by all workspaces of an account; in the
+    user's state folder unless said otherwise."""
 
 
 class ProjectDefaults(Part):

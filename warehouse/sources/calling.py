@@ -96,7 +96,7 @@ class CallingSource:
         self._lake = lake
         self._table = table
         self._store = PayloadStore(lake) if lake is not None else None
-        self._quota = quota or Quota(quota_path())
+        self._quota = quota or Quota(quota_path(settings.limits.book))
         self._sleep = sleep
         self._now = now
         self._seen: dict[tuple[str, str], str] = {}

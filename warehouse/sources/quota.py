@@ -68,7 +68,7 @@ def quota_spent(settings: SourceSettings, path: Path | None = None) -> Spent:
     except QuantError:
         return Spent(0, 0)
     key = account_of(settings, secret)
-    return Quota(path or quota_path()).spent(key, settings.timezone)
+    return Quota(path or quota_path(settings.limits.book)).spent(key, settings.timezone)
 
 
 def account_of(settings: SourceSettings, secret: str) -> str:

@@ -52,7 +52,9 @@ class PartSettings:
 
 @dataclass(frozen=True, slots=True)
 class LimitSettings:
-    """What a vendor allows, and how patient we are. None: no limit that we know of."""
+    """What a vendor allows, and how patient we are. None: no limit that we know of. ``book`` is where the
+    calls are counted, None the user's own place.
+    """
 
     per_minute: int | None = None
     per_day: int | None = None
@@ -62,6 +64,7 @@ class LimitSettings:
     attempts: int = 5
     parallel: int = 1
     pause_s: float = 0.5
+    book: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,3 +87,59 @@ def test_no_workspace_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(UsageError) as caught:
         Workspace.find()
     assert "quant init" in (caught.value.fault.hint or "")
+
+
+def test_an_unknown_setting_of_the_environment_is_an_error_with_the_nearest_one(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUANT__REPROT__LANG", "zh")
+    with pytest.raises(UsageError) as caught:
+        Workspace.find(root)
+    assert (caught.value.fault.code, caught.value.exit_code) == ("setting.unknown", 2)
+    assert "QUANT__REPORT__LANG" in str(caught.value.fault.hint)
+    monkeypatch.setenv("QUANT__REPROT__LANG", "")
+    assert Workspace.find(root).get("report.lang") == "en"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("REPORT__LANG", "de"),
+        ("ENGINE__THREADS", "many"),
+        ("ENGINE__THREADS", "0"),
+        ("STORAGE__SECRET_KEY", "AKIA-plain"),
+        ("FROM", "2024-13-01"),
+        ("SOURCES", "sim"),
+    ],
+)
+def test_a_setting_of_the_environment_takes_what_the_file_takes(
+    name: str, value: str, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"QUANT__{name}", value)
+    with pytest.raises(UsageError) as caught:
+        Workspace.find(root)
+    assert f"QUANT__{name}" in caught.value.fault.message
+    assert "AKIA" not in str(caught.value.fault.as_dict())
+
+
+def test_settings_of_the_environment_have_the_types_of_the_file(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {
+        "ENGINE__THREADS": "2",
+        "STORAGE__ALLOW_HTTP": "true",
+        "FROM": "2024-01-02",
+        "REPORT__LANG": "zh",
+        "CLICKHOUSE__URL": "clickhouse://me@host:8123/q",
+    }
+    for name, value in given.items():
+        monkeypatch.setenv(f"QUANT__{name}", value)
+    desk = Workspace.find(root)
+    found = [desk.get(k) for k in ("engine.threads", "storage.allow_http", "from", "report.lang")]
+    assert found == [2, True, "2024-01-02", "zh"]
+
+
+def test_calls_are_counted_where_paths_quota_says(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Workspace.find(root).quota is None
+    monkeypatch.setenv("QUANT__PATHS__QUOTA", "shared/quota.db")
+    assert Workspace.find(root).quota == root / "shared" / "quota.db"
