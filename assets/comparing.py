@@ -20,6 +20,15 @@ from quant.warehouse.sources.registry import provider
 SHOWN: Final = 50
 """Findings shown with a check; all of them are in the table audit_findings."""
 ABOUT: Final = "cells differ without a good reason"
+_ROWS: Final = (
+    *("code", "session", "field", "a", "value_a", "b", "value_b", "cause", "suspect", "detail"),
+    *("to_session", "cells", "kind", "verdict"),
+)
+_CAUSES: Final = (
+    *("a", "b", "field", "cause", "suspect", "detail", "findings", "cells", "kind", "verdict"),
+    *("from_session", "to_session"),
+)
+"""What is told first is seen without scrolling."""
 OF_EVENTS: Final = "factors step otherwise than the events say"
 
 
@@ -41,7 +50,8 @@ def compare_sources(
     rates = report.rates()
     result = _judged(rule, rates, report.findings)
     warehouse.observer.checked(table.name, rule, result)
-    open_ = report.findings.filter(pl.col("verdict") == "open")
+    failing = report.findings.filter(pl.col("kind").is_in(["defect", "unknown"]))
+    failing = failing.sort(pl.col("verdict") != "open", maintain_order=True)
     metadata: dict[str, Any] = {
         "audit": audit_id,
         "cells": result.total,
@@ -51,7 +61,8 @@ def compare_sources(
         "from": scope.start.isoformat(),
         "to": scope.end.isoformat(),
     }
-    for name, rows in (("rates", rates), ("causes", report.causes), ("open_findings", open_)):
+    shown = (rates, report.causes.select(_CAUSES), failing.select(_ROWS))
+    for name, rows in zip(("rates", "causes", "failing_rows"), shown, strict=True):
         if rows.height:
             metadata[name] = dg.MetadataValue.table(records(rows.head(SHOWN)))
     if report.offenders:
@@ -98,7 +109,7 @@ def compare_with_events(
         "from": scope.start.isoformat(),
         "to": scope.end.isoformat(),
     }
-    for name, rows in (("causes", causes), ("open_findings", open_)):
+    for name, rows in (("causes", causes), ("failing_rows", open_.select(_ROWS))):
         if rows.height:
             metadata[name] = dg.MetadataValue.table(records(rows.head(SHOWN)))
     return dg.AssetCheckResult(

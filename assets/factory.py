@@ -69,7 +69,7 @@ def _vendor(table: DeclaredTable, source: SourceSettings, before: Sequence[str])
         deps=[golden_key(name) for name in before],
         description=f"{table.contract.about} As {source.name} says, in our columns and units.",
         group_name=group_of(table.settings.dataset),
-        kinds={"deltalake", source.provider},
+        kinds={"deltalake", source.provider, source.name},  # lineage shows kinds, and not who of a key
         owners=OWNERS,
         tags={"layer": VENDOR, "source": source.name, "market": table.market},
         metadata={

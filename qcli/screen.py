@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import IO, TYPE_CHECKING, Any, Final
 
 from quant.core.errors import Fault, QuantError, SpecErrors
@@ -28,6 +29,11 @@ def console(*, stderr: bool = False) -> Console:
     return Console(file=stream, width=width, highlight=False, soft_wrap=False)
 
 
+def _plain(value: object) -> str:
+    """Instants in the ISO form, anything else as its text."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
 def is_wide() -> bool:
     """Whether columns that can be done without are shown."""
     return console().width >= WIDE
@@ -41,7 +47,7 @@ def note(text: str) -> None:
 def print_json(payload: Mapping[str, Any]) -> None:
     """One object on stdout with its ``schema_version``."""
     body = {"schema_version": JSON_SCHEMA_VERSION, **payload}
-    sys.stdout.write(json.dumps(body, ensure_ascii=False, default=str, indent=2, allow_nan=False) + "\n")
+    sys.stdout.write(json.dumps(body, ensure_ascii=False, default=_plain, indent=2, allow_nan=False) + "\n")
 
 
 def print_table(
@@ -69,13 +75,13 @@ def _widths(columns: Sequence[str], rows: Sequence[Sequence[str]], room: int) ->
     from rich.cells import cell_len
 
     heads = [cell_len(name) for name in columns]
-    natural = [max(head, *(cell_len(row[i]) for row in rows)) for i, head in enumerate(heads)]
+    natural = [max([head, *(cell_len(row[i]) for row in rows)]) for i, head in enumerate(heads)]
     left = room - 3 * (len(columns) - 1)
     if not columns or sum(natural) <= left:
         return [None] * len(columns)
     for limit in (10, 8, 7, 6, 5):
         parts = ([_part(row[i], limit) for row in rows] for i in range(len(columns)))
-        widths = [max(min(head, limit), *cells) for head, cells in zip(heads, parts, strict=True)]
+        widths = [max([min(head, limit), *cells]) for head, cells in zip(heads, parts, strict=True)]
         if sum(widths) <= left:
             break
     else:

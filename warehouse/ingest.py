@@ -256,8 +256,8 @@ def _beyond_tolerance(item: SyncItem, stored: Stored) -> CheckFailed:
     broken = stored.quarantined - stored.dropped
     return CheckFailed(
         "quarantine.share",
-        f"{item.table.name} from {item.source.name}: {broken} of "
-        f"{broken + stored.rows.height} rows break the contract; the table is unchanged",
+        f"{item.table.name} from {item.source.name}, {item.start} to {item.end}: {broken} of "
+        f"{broken + stored.rows.height} rows break the contract; the table is unchanged there",
         expected=f"at most {item.source.quarantine_max:.2%} of the rows",
         found=f"{stored.share:.2%}",
         hint=f"quant data quarantine {item.table.name} shows the rows and their reasons",

@@ -170,14 +170,12 @@ def print_cell(cell: Cell) -> None:
 
 def print_quarantine(found: Listing) -> None:
     """Rows set aside."""
-    print_table(
-        ("id", "table", "source", "code", "session", "rule", "reason", "decision", "row"),
-        [
-            (r["id"], r["table"], r["source"], r["code"], r["session"], r["rule"], r["reason"],
-             r["decision"], r["row_json"])
-            for r in found.rows
-        ],
-    )  # fmt: skip
+    names = ["id", "table", "source", "code", "session", "rule", "reason", "decision", "row"]
+    if not any(r["decision"] for r in found.rows):
+        names.remove("decision")
+    shown = names if is_wide() else names[:-1]
+    lines = [[r["row_json" if name == "row" else name] for name in shown] for r in found.rows]
+    print_table(shown, lines)
     if found.total > len(found.rows):
         note(f"{found.total:,} rows, {len(found.rows):,} shown; --limit shows more")
 

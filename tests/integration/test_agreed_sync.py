@@ -139,7 +139,7 @@ def test_a_golden_materialisation_says_how_the_sources_voted(synced: tuple[Works
     assert metadata["disagreements"].value == sum(row["cells_lost"] for row in votes.values())
     assert latest.event is not None and latest.event.dagster_event is not None
     evaluation = latest.event.dagster_event.asset_check_evaluation_data
-    assert {"rates", "causes", "open_findings"} <= set(evaluation.metadata)
+    assert {"rates", "causes", "failing_rows"} <= set(evaluation.metadata)
 
 
 def test_why_shows_every_vote_with_its_payload(

@@ -109,7 +109,7 @@ def test_an_asset_says_what_it_holds(tmp_path: Path) -> None:
     assert node.metadata["key"] == "instrument_id, session"
     columns = [c.name for c in node.metadata["dagster/column_schema"].columns]
     assert columns == list(contract("bars_1d").names)
-    assert node.kinds == {"deltalake", "simulated"}
+    assert node.kinds == {"deltalake", "simulated", "a"}
     assert dict(node.tags)["layer"] == "vendor"
     assert node.owners == ["team:data"]
     assert node.description is not None

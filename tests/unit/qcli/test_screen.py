@@ -31,3 +31,12 @@ def test_a_table_that_can_never_fit_is_still_printed(
     monkeypatch.setenv("COLUMNS", "30")
     print_table(COLUMNS, ROWS)
     assert len(capsys.readouterr().out.splitlines()) > len(ROWS)
+
+
+@pytest.mark.parametrize("width", [50, 200])
+def test_a_table_without_rows_shows_its_columns(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    print_table(COLUMNS, [])
+    assert "source" in capsys.readouterr().out
