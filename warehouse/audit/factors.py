@@ -18,6 +18,7 @@ WITH: Final = "events"
 """What stands as the other side of a finding."""
 BEFORE: Final = timedelta(days=60)
 """How far bars and factors are read before the first session, so that a step there has a close before it."""
+_KEY: Final = ["instrument_id", "session"]
 _KINDS: Final = {
     "rounding": "rounding",
     "additive": "convention",
@@ -53,15 +54,37 @@ def audit_factors(
     events = lake.read("corporate_actions", start=since, end=end)
     found, cells = [], 0
     for name in there:
-        keys = ["instrument_id", "session", "factor"]
-        rows = lake.read(TABLE, layer=VENDOR, source=name, start=since, end=end, columns=keys)
-        cells += rows.filter(pl.col("session") >= start).height
-        differ = compare_factors(bars, events, rows).filter(pl.col("session") >= start)
+        rows = lake.read(TABLE, layer=VENDOR, source=name, end=end, columns=[*_KEY, "factor"])
+        told = rows.filter(pl.col("session") >= since)
+        first = rows.clear()
+        if _sparse(told, bars):
+            told, first = _on_every_session(rows, bars)
+        cells += told.filter(pl.col("session") >= start).height
+        differ = compare_factors(bars, events, told).filter(pl.col("session") >= start)
+        differ = differ.join(first, on=_KEY, how="anti")
         found.append(differ.with_columns(pl.lit(name).alias("b")))
     findings = _as_findings(pl.concat(found), lake, audit_id, stamp)
     if findings.height:
         lake.append(table_ref("audit_findings"), findings)
     return FactorAudit(findings, cells)
+
+
+def _sparse(factors: pl.DataFrame, bars: pl.DataFrame) -> bool:
+    """Whether a vendor has factors on ex-dates only: those in between are as before."""
+    rows, sessions = (f.group_by("instrument_id").len()["len"].median() for f in (factors, bars))
+    return isinstance(sessions, float) and (not isinstance(rows, float) or rows * 2 < sessions)
+
+
+def _on_every_session(factors: pl.DataFrame, bars: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Sparse factors on every bar, and the first row of each instrument: by how much the factor grew there
+    nobody knows.
+    """
+    days = bars.select(_KEY).sort("session")
+    dense = days.join_asof(
+        factors.sort("session"), on="session", by="instrument_id", check_sortedness=False
+    )  # fmt: skip
+    first = factors.sort("session").group_by("instrument_id").first()
+    return dense.filter(pl.col("factor").is_not_null()), first
 
 
 def _as_findings(found: pl.DataFrame, lake: Lake, audit_id: str, stamp: datetime) -> pl.DataFrame:

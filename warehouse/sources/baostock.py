@@ -7,6 +7,7 @@ Factors come as events: a row on each ex-date.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
@@ -169,13 +170,21 @@ class BaostockAdapter:
     def _by_code(
         self, endpoint: str, codes: Sequence[str], spans: Sequence[Span], more: Mapping[str, str], bars: int
     ) -> Iterator[Call]:
-        """``bars`` a session are certain of codes that were listed on the first day and on the last."""
-        throughout = [set(self._codes(first, first)) & set(self._codes(last, last)) for first, last in spans]
-        sessions = [self._count(*span) for span in spans]
+        """``bars`` a session are certain in months on whose first and last day a code was listed."""
+        certain = [self._certain(span) for span in spans]
         for code in codes:
-            for span, listed, count in zip(spans, throughout, sessions, strict=True):
-                rows = bars * count if code in listed else 0
+            for span, sessions in zip(spans, certain, strict=True):
+                rows = bars * sessions[code]
                 yield Call(endpoint, {"code": code, **_between(span), **more}, rows)
+
+    def _certain(self, span: Span) -> Counter[str]:
+        """Sessions of a span by code, of whole months in which it was listed."""
+        found: Counter[str] = Counter()
+        for first, last in by_months(*span):
+            count = self._count(first, last)
+            for code in set(self._codes(first, first)) & set(self._codes(last, last)):
+                found[code] += count
+        return found
 
     def _days(self, want: Want, *, codes: bool) -> Iterator[Call]:
         """Every stock of each session; ``codes``: each that is listed has a row."""
