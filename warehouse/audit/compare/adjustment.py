@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,11 @@ Series = Mapping[str, Floats]
 _CLEAR: Final = 0.03
 _EQUAL: Final = 2e-5
 _BESIDE: Final = 20
+_TILTED: Final = 1e-4
+_CENT: Final = 0.005
+_FALL: Final = 0.02
 DECLARED: Final = ("pre", "post")
+ADDITIVE: Final = ("additive_adjustment", "unmarked_additive_adjustment")
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,10 +197,10 @@ def shape(law: Fit) -> str:
     slope, offset, first = law.levels()
     pieces = "constant" if len(first) == 1 else f"in {len(first)} pieces"
     if law.model == "ratio":
-        levels = f"{slope.min():.6g}" if len(first) == 1 else f"{slope[0]:.6g} to {slope[-1]:.6g}"
+        levels = f"{slope.min():.6g}" if len(first) == 1 else f"{slope.min():.6g} to {slope.max():.6g}"
         return f"ratio {levels}, {pieces}"
     if law.model == "additive":
-        levels = f"{offset.min():.6g}" if len(first) == 1 else f"{offset[0]:.6g} to {offset[-1]:.6g}"
+        levels = f"{offset.min():.6g}" if len(first) == 1 else f"{offset.min():.6g} to {offset.max():.6g}"
         return f"difference {levels}, {pieces}"
     return (
         f"{slope[0]:.6g} x {'+' if offset[0] >= 0 else '-'} {abs(offset[0]):.6g} to "
@@ -221,15 +225,69 @@ def is_additive(law: Fit) -> bool:
     return law.model in ("additive", "affine")
 
 
+def differences_side(law: Fit) -> str:
+    """Which of two adjusted sides subtracted cash where the other scaled; "" where the law does not tell.
+
+    Raw prices never relate to adjusted ones by a line that is steeper than 1 and lowered, or flatter and
+    raised. Read the other way round when the two meet at their beginning: then both are adjusted backwards.
+    """
+    slope, offset, _ = law.levels()
+    crossed = (np.abs(slope - 1) > _TILTED) & (np.abs(offset) > _CENT)
+    if not crossed.any() or ((slope > 1) != (offset < 0))[crossed].mean() > 0.2:
+        return ""
+    steep = bool((slope[crossed] > 1).mean() > 0.5)
+    plain = ~crossed
+    backwards = bool(plain[0] and not plain[-1])
+    return "b" if steep != backwards else "a"
+
+
+def lacking_side(law: Fit, a: Series, b: Series) -> str:
+    """Which of two adjusted sides lacks the distributions on which they part: on each its price falls by what
+    was distributed, the other's goes on. "" where the steps are small or both sides move.
+    """
+    slope, _, first = law.levels()
+    if law.model != "ratio" or len(first) < 2:
+        return ""
+    jump = np.diff(np.log(slope))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        move_a, move_b = (np.log(side["close"][first[1:]] / closes(side)[first[1:]]) for side in (a, b))
+    who = np.where(jump < 0, "b", "a")
+    own, other = np.where(jump < 0, move_b, move_a), np.where(jump < 0, move_a, move_b)
+    clear = (np.abs(jump) > _FALL) & (np.abs(own) > np.abs(other))
+    return str(who[0]) if clear.all() and (who == who[0]).all() else ""
+
+
+def lean_to(named: Named, law: Fit, lean: Named | None) -> Named:
+    """What most other instruments of the two sources show, where this one's law does not speak against it."""
+    if lean is None or (named.cause, named.suspect) == (lean.cause, lean.suspect):
+        return named
+    if named.cause in ("rounding", "price_scale"):
+        return named
+    if lean.cause in ADDITIVE:
+        fits = is_additive(law)
+    elif lean.cause == "base":
+        fits = law.pieces == 1
+    else:
+        fits = law.model == "ratio"
+    if not fits:
+        return named
+    return replace(lean, detail=f"{shape(law)}: as for most other instruments")
+
+
 def name_adjustment(law: Fit, a: Series, b: Series, said_a: Adjustment, said_b: Adjustment) -> Named:
     """The cause behind a law between two price series, given what the sources say."""
     slope, offset, _ = law.levels()
     price = float(np.nanmedian(np.abs(b["close"])))
     if law.pieces == 1 and abs(slope[0] - 1) < _EQUAL and abs(offset[0]) < _EQUAL * price:
         return Named("rounding", "", f"{shape(law)}: equal but for rounding")
-    side, shown = adjusted_side(law, a, b)
     said = {"a": said_a, "b": said_b}
     both = said_a in DECLARED and said_b in DECLARED
+    lone = differences_side(law)
+    if lone:
+        how = "differences against ratios: steeper than 1 and lowered, or flatter and raised"
+        why = "additive_adjustment" if said[lone] in DECLARED else "unmarked_additive_adjustment"
+        return Named(why, lone, f"{shape(law)}; {how}", lone)
+    side, shown = adjusted_side(law, a, b)
     one_piece = law.pieces == 1
     text = shape(law) + (f"; {shown}" if shown else "")
     if both:
@@ -241,6 +299,9 @@ def name_adjustment(law: Fit, a: Series, b: Series, said_a: Adjustment, said_b: 
             return Named("false_adjusted", raw, f"{text}: declared {said[raw]}, but as traded", other)
         if is_additive(law):
             return Named("additive_adjustment", side, text, side)
+        lacking = lacking_side(law, a, b)
+        if lacking:
+            return Named("missing_factor_step", lacking, f"{text}: it falls where the other does not", "")
         return Named("adjustment_differs", side, text, side)
     if one_piece and not side:
         side = next((s for s in "ab" if said[s] in DECLARED), "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -11,13 +11,15 @@ import numpy as np
 import polars as pl
 
 from quant.warehouse.audit.compare.absence import Presence, explain_absence
+from quant.warehouse.audit.compare.adjustment import DECLARED
 from quant.warehouse.audit.compare.align import Around, Matched, Side, match
-from quant.warehouse.audit.compare.causes import cause, unit_cause
-from quant.warehouse.audit.compare.cells import Cells, Comparison, compare_rows, years_of
-from quant.warehouse.audit.compare.dates import NAMES, find_shift, moves
+from quant.warehouse.audit.compare.causes import Kind, cause, unit_cause
+from quant.warehouse.audit.compare.cells import Cells, Comparison, compare_rows
+from quant.warehouse.audit.compare.consensus import judge_together
+from quant.warehouse.audit.compare.dates import NAMES, Shift, find_shift, moves
 from quant.warehouse.audit.compare.feed import Feed, MemoryFeed, Moved
 from quant.warehouse.audit.compare.found import Found
-from quant.warehouse.audit.compare.pairs import pairs
+from quant.warehouse.audit.compare.pairs import Pair, pairs
 from quant.warehouse.audit.compare.precision import Allowance, Precision, allowances, precision
 from quant.warehouse.audit.compare.relation import (
     ADJUSTED,
@@ -32,12 +34,12 @@ from quant.warehouse.audit.compare.relation import (
     Relation,
     Tolerance,
 )
-from quant.warehouse.audit.compare.report import COVERAGE, SUMMARY, AuditReport, findings_frame
+from quant.warehouse.audit.compare.report import COVERAGE, AuditReport, findings_frame
 from quant.warehouse.audit.compare.rows import RowClassifier, Verdicts
 from quant.warehouse.audit.compare.scales import PLAIN, scale_of
-from quant.warehouse.audit.compare.selfcheck import check_sides
-from quant.warehouse.audit.compare.series import Judged, Settings, judge
+from quant.warehouse.audit.compare.summary import summarised
 from quant.warehouse.audit.compare.systematic import collapse, single_findings
+from quant.warehouse.audit.compare.telling import Judged, Settings
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _WIDE_ROWS: Final = 3
@@ -57,6 +59,18 @@ class Request:
     stamp: datetime = _EPOCH
     only: Sequence[str] = ()
     """Fields to compare; empty: every field that both have."""
+
+
+def _as_fine_as_each_other(sides: dict[str, tuple[Precision, Precision]]) -> None:
+    """Give open, high, low and close of a side the finest digits of the four: one sample may lack them."""
+    own = [name for name in OHLC if name in sides]
+    for side in (0, 1):
+        known = [sides[name][side].quantum for name in own if sides[name][side].quantum]
+        for name in own:
+            if known and sides[name][side].quantum:
+                pair = list(sides[name])
+                pair[side] = replace(pair[side], quantum=min(known))
+                sides[name] = (pair[0], pair[1])
 
 
 def compare(a: Relation, b: Relation, request: Request | None = None) -> AuditReport:
@@ -86,6 +100,7 @@ class _Comparing:
         self.allowances: dict[str, Allowance] = {}
         self.quanta: dict[str, tuple[float, float]] = {}
         self.scales: dict[str, tuple[float, float]] = {}
+        self.undone: dict[str, Kind] = {}
         self.notes: list[str] = []
         self.found: list[Found] = []
         self.rows = {"a": 0, "b": 0}
@@ -159,6 +174,8 @@ class _Comparing:
             times = self.scales.get(name, PLAIN)
             sides[name] = (precision(a * times[0]), precision(b * times[1]))
             self.quanta[name] = (sides[name][0].quantum, sides[name][1].quantum)
+        _as_fine_as_each_other(sides)
+        self.quanta |= {name: (a.quantum, b.quantum) for name, (a, b) in sides.items()}
         tolerances = {**DEFAULT_TOLERANCES, **self.request.tolerances}
         self.allowances = allowances(sides, tolerances)
 
@@ -169,13 +186,15 @@ class _Comparing:
             self.scales[name] = (1.0, scale) if scale > 1 else (1 / scale, 1.0)
         power = round(float(np.log10(scale)))
         declared = self.a.claims.units and self.b.claims.units
+        kind: Kind = "defect" if declared else "convention"
+        self.undone[name] = kind
         suspect = "b" if power > 0 else "a"
         who, times = ("{b}", power) if power > 0 else ("{a}", -power)
         detail = f"{name} of {who} x 1e{times} gives the other on {count} of {total} rows looked at"
         self.notes.append(detail.replace("{a}", self.a.name).replace("{b}", self.b.name))
         self.found.append(Found(
             unit_cause(name, power, declared=declared), name, -1, int(matched.day.min()),
-            int(matched.day.max()), len(matched.day), detail, suspect, "defect" if declared else "convention",
+            int(matched.day.max()), len(matched.day), detail, suspect, kind,
         ))  # fmt: skip
 
     # -- whole series
@@ -213,10 +232,27 @@ class _Comparing:
         keys = self.instruments.keys.gather(dense)
         frame_a, frame_b = self.feed.series(keys)
         a, b = self._side(self._rescaled(frame_a, 0)), self._side(self._rescaled(frame_b, 1))
-        settings = Settings(self.fields, self.allowances, self.quanta, self.a.claims, self.b.claims)
+        compared = {name for name, _ in self.comparison.counts}
+        silent = frozenset(n for n in self.fields if n not in compared)
+        claims = (self.a.claims, self.b.claims)
+        settings = Settings(self.fields, self.allowances, self.quanta, *claims, silent)
         shifts = find_shift(a, b, dense)
         own = self._own_columns()
-        for pair in pairs(a, b, own):
+        if shifts:
+            self._tell_shifts(pairs(a, b, own), shifts, cells)
+
+        def again() -> Iterator[Pair]:
+            return (pair for pair in pairs(a, b, own) if pair.instrument not in shifts)
+
+        judged, sides = judge_together(again, settings)
+        self.judged.add(judged)
+        self.found += [*sides, *judged.found]
+        rest = cells.some(~np.isin(cells.instrument, dense))
+        return Cells.join([rest, *self.judged.cells], self.fields)
+
+    def _tell_shifts(self, every: Iterator[Pair], shifts: Mapping[int, Shift], cells: Cells) -> None:
+        """Series that stand on other dates as a whole."""
+        for pair in every:
             shift = shifts.get(pair.instrument)
             if shift is not None:
                 rows = int(pair.both.sum())
@@ -227,12 +263,6 @@ class _Comparing:
                 ))  # fmt: skip
                 self._told_all(pair.instrument, cells)
                 self.presence.forget(pair.instrument)
-                continue
-            judge(pair, settings, self.judged)
-            self.found += check_sides(pair, settings)
-        self.found += self.judged.found
-        rest = cells.some(~np.isin(cells.instrument, dense))
-        return Cells.join([rest, *self.judged.cells], self.fields)
 
     def _own_columns(self) -> tuple[str, ...]:
         """The compared fields, and what either side has beside them for checking itself."""
@@ -262,7 +292,10 @@ class _Comparing:
     def _classify(self, cells: Cells) -> Verdicts:
         versions = bool(self.a.claims.vendor) and self.a.claims.vendor == self.b.claims.vendor
         declared = self.a.claims.units and self.b.claims.units
-        worker = RowClassifier(cells, self.allowances, self.instruments.codes, declared=declared)
+        adjusted = {self.a.claims.adjustment, self.b.claims.adjustment} <= set(DECLARED)
+        worker = RowClassifier(
+            cells, self.allowances, self.instruments.codes, declared=declared, adjusted=adjusted
+        )
         return worker.run(versions=versions)
 
     def _tell(self, cells: Cells, verdicts: Verdicts) -> None:
@@ -291,11 +324,12 @@ class _Comparing:
             for name, spread in spreads.items():
                 allowance = self.allowances.get(name)
                 label = why or (allowance.why if allowance else "tolerance")
+                coarse = allowance is not None and allowance.coarse and not why
                 detail = allowance.detail if allowance and not why else "no trading on the session"
                 found.append(Found(
                     label, name, -1, spread.first, spread.last, spread.cells,
-                    f"{spread.cells:,} cells: {detail}; at most {spread.difference:.6g} apart", "", None,
-                    None, None, spread.difference, spread.relative,
+                    f"{spread.cells:,} cells: {detail}; at most {spread.difference:.6g} apart", "",
+                    "convention" if coarse else None, None, None, spread.difference, spread.relative,
                 ))  # fmt: skip
         return found
 
@@ -321,65 +355,8 @@ class _Comparing:
         spelt = (self.a.claims.spelling, self.b.claims.spelling)
         if all(spelt) and spelt[0] != spelt[1]:
             self.notes.insert(0, f"codes: {names[0]} writes {spelt[0]}, {names[1]} writes {spelt[1]}")
-        return AuditReport(
-            self.request.table, self._summary(), frame[0], frame[1], tuple(self.notes), (rows,)
+        base = {"table": self.request.table, "a": names[0], "b": names[1]}
+        summary = summarised(
+            base, self.fields, self.comparison, self.presence, self.judged.told, self.found, self.undone
         )
-
-    def _summary(self) -> pl.DataFrame:
-        told: dict[tuple[str, int], dict[str, int]] = {}
-        column = {"rounding": "tolerated", "convention": "explained", "defect": "defects", "unknown": "open"}
-        for name, kind, days in self.judged.told:
-            for year, count in zip(*np.unique(years_of(days), return_counts=True), strict=True):
-                own = told.setdefault((name, int(year)), {})
-                own[column[kind]] = own.get(column[kind], 0) + int(count)
-        base = {"table": self.request.table, "a": self.a.name, "b": self.b.name}
-        rows = []
-        for (name, year), counts in sorted(self.comparison.counts.items(), key=self._order):
-            own = told.get((name, year), {})
-            named = {key: own.get(key, 0) for key in ("explained", "defects", "open")}
-            tolerated = counts.tolerated + own.get("tolerated", 0)
-            rest = counts.cells - tolerated - sum(named.values())
-            rows.append(
-                {
-                    **base,
-                    "field": name,
-                    "year": year,
-                    "cells": counts.cells,
-                    "equal": max(rest, 0),
-                    "tolerated": tolerated,
-                    **named,
-                }
-            )
-        rows += self._bars(base)
-        return pl.DataFrame(rows, schema=SUMMARY)
-
-    def _order(self, item: tuple[tuple[str, int], object]) -> tuple[int, int]:
-        return self.fields.index(item[0][0]), item[0][1]
-
-    def _bars(self, base: Mapping[str, Any]) -> list[dict[str, Any]]:
-        """Rows as cells of a field called bar."""
-        years: dict[int, dict[str, int]] = {}
-        for (_, day), count in self.presence.matched.items():
-            own = years.setdefault(
-                int(years_of(np.array([day]))[0]), dict.fromkeys(("equal", "explained", "defects", "open"), 0)
-            )
-            own["equal"] += count
-        column = {"convention": "explained", "defect": "defects", "unknown": "open"}
-        absent = (
-            "missing_row",
-            "missing_day",
-            "non_session",
-            "extra_row",
-            "duplicated_row",
-            "truncated_history",
-            "suspended_rows",
-        )
-        for one in self.found:
-            if one.cause in absent:
-                year = int(years_of(np.array([one.first]))[0])
-                own = years.setdefault(year, dict.fromkeys(("equal", "explained", "defects", "open"), 0))
-                own[column[one.nature]] += one.cells
-        return [
-            {**base, "field": "bar", "year": year, "cells": sum(own.values()), "tolerated": 0, **own}
-            for year, own in sorted(years.items())
-        ]
+        return AuditReport(self.request.table, summary, frame[0], frame[1], tuple(self.notes), (rows,))

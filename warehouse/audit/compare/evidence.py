@@ -112,11 +112,13 @@ class Evidence:
         every: Bools = np.all(near, axis=0)
         return every, middle
 
-    def rougher(self, ratio: Floats) -> Ints:
-        """Who leaves the neighbouring closes and comes back by about the ratio: 1 = a, 2 = b, 0 = unclear."""
+    def rougher(self, ratio: Floats) -> Floats:
+        """By how many times the ratio b leaves its neighbouring closes and comes back more than a does; below
+        0 where a does, between -2 and 2.
+        """
         c = self.cells.at("close")
         if c < 0:
-            return np.zeros(len(self.cells), dtype=np.int64)
+            return np.zeros(len(self.cells))
         values = self.cells.values
         with np.errstate(invalid="ignore", divide="ignore"):
             a, b = (
@@ -124,5 +126,5 @@ class Evidence:
                 + np.abs(np.log(values[f"{side}_next"][c] / values[side][c]))
                 for side in "ab"
             )
-            clear = np.abs(b - a) > np.abs(np.log(ratio))
-        return np.where(clear & (b > a), 2, np.where(clear & (a > b), 1, 0))
+            more = (b - a) / np.maximum(np.abs(np.log(ratio)), 1e-9)
+        return np.where(np.isfinite(more), np.clip(more, -2.0, 2.0), 0.0)

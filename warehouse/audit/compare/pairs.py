@@ -91,3 +91,20 @@ def closes_before(pair: Pair, side: str) -> Floats:
     between: Ints = holes - np.where(last >= 0, holes[np.maximum(last, 0)], 0)
     before: Floats = np.where((last >= 0) & (between == 0), own["close"][np.maximum(last, 0)], np.nan)
     return before
+
+
+def stretched(values: Floats, rows: Ints, count: int) -> Floats:
+    """Values of some rows for all rows: each row takes those of the next known row before it."""
+    at = np.maximum(np.searchsorted(rows, np.arange(count), side="right") - 1, 0)
+    out: Floats = values[at]
+    return out
+
+
+def nearest(values: Floats, known: Bools, rows: Ints, step: int) -> Floats:
+    """The values of the nearest known row before (-1) or after (1) each row, NaN where there is none."""
+    where = np.flatnonzero(known)
+    out = np.full((values.shape[0], len(rows)), np.nan)
+    at = np.searchsorted(where, rows) - 1 if step < 0 else np.searchsorted(where, rows, side="right")
+    ok = (at >= 0) & (at < len(where))
+    out[:, ok] = values[:, where[at[ok]]]
+    return out

@@ -7,6 +7,7 @@ shares have both. Prices are printed with few digits, so that every level is kno
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -20,6 +21,7 @@ _PIECE_COST: Final = {"ratio": 4.0, "additive": 4.5, "affine": 9.0}
 _MOST_PIECES: Final = 1 / 12
 _MOST_ODD: Final = 0.12
 _SPLITS: Final = 12
+_BESIDE: Final = 40
 _MOST_WILD: Final = 0.1
 _AFFINE_ROWS: Final = 6
 _NEAT: Final = 0.003
@@ -68,23 +70,26 @@ _TRIES: Final = (Noise(1.0, 3e-7), Noise(3.0, 3e-7), Noise(8.0, 3e-7), Noise(1.0
 """Digits as printed; prices rounded again after each adjustment; prices of four significant digits."""
 
 
-def fit(a: Floats, b: Floats, quantum_a: float, quantum_b: float) -> Fit:
+def fit(a: Floats, b: Floats, quantum_a: float, quantum_b: float, prefer: Sequence[Model] = ()) -> Fit:
     """The simplest law that leads from ``a`` to ``b``, both ``[P, T]`` of one instrument in time order.
 
     Candidates are weighed by what they leave unexplained and by how many pieces they need. Vendors that
     adjust what they have rounded before are off by more than the last digit: a second try allows for that.
+    ``prefer`` names models that are taken when they explain about as much as the best.
     """
-    best = _fit(a, b, quantum_a, quantum_b, _TRIES[0])
+    best = _fit(a, b, quantum_a, quantum_b, _TRIES[0], prefer)
     for noise in _TRIES[1:]:
         if best.model == "same" or best.odd.mean() <= _NEAT or max(quantum_a, quantum_b) <= 0:
             break
-        wider = _fit(a, b, quantum_a, quantum_b, noise)
+        wider = _fit(a, b, quantum_a, quantum_b, noise, prefer)
         if best.model == "none" or (wider.model != "same" and wider.odd.sum() * 4 <= best.odd.sum()):
             best = wider
     return best
 
 
-def _fit(a: Floats, b: Floats, quantum_a: float, quantum_b: float, noise: Noise) -> Fit:
+def _fit(
+    a: Floats, b: Floats, quantum_a: float, quantum_b: float, noise: Noise, prefer: Sequence[Model]
+) -> Fit:
     edge = Edge(quantum_a / 2 * 1.02 * noise.digits, quantum_b / 2 * 1.02 * noise.digits, noise.share)
     rows = a.shape[1]
     zero, one, none = np.zeros(rows, dtype=np.int64), np.ones(rows), np.zeros(rows)
@@ -94,8 +99,12 @@ def _fit(a: Floats, b: Floats, quantum_a: float, quantum_b: float, noise: Noise)
         return same
     found = [same, _ratio(a, b, edge), _additive(a, b, edge)]
     best = min(found, key=_cost)
-    if best.odd.mean() > _TIDY:
-        best = min((best, _affine(a, b, edge)), key=_cost)
+    if best.odd.mean() > _TIDY or "affine" in prefer:
+        found.append(_affine(a, b, edge))
+        best = min(best, found[-1], key=_cost)
+    most = best.odd.sum() + max(2.0, 0.01 * rows)
+    liked = [each for each in found if each.model in prefer and each.odd.sum() <= most]
+    best = min(liked, key=_cost) if liked else best
     if _poor(best):
         return Fit("none", zero, one, none, same.odd)
     return replace(best, noise=noise)
@@ -243,7 +252,40 @@ def _affine(a: Floats, b: Floats, edge: Edge) -> Fit:
         at, number = stop, number + 1
         if number > rows * _MOST_PIECES + 2:
             return Fit("affine", piece, slope, offset, np.ones(rows, dtype=bool))
+    for _ in range(2):
+        _settle(a, b, piece, slope, offset, good, edge)
     return Fit("affine", piece, slope, offset, _odd(a, b, slope, offset, edge))
+
+
+def _settle(a: Floats, b: Floats, piece: Ints, slope: Floats, offset: Floats, good: Ints, edge: Edge) -> None:
+    """Move every boundary to where the lines on both sides leave the least unexplained, and draw them anew: a
+    line that runs on over a small step has bent to it.
+    """
+    for first in np.flatnonzero(np.diff(piece) > 0) + 1:
+        near = good[(good >= first - _BESIDE) & (good < first + _BESIDE)]
+        near = near[(piece[near] == piece[first - 1]) | (piece[near] == piece[first])]
+        if not len(near):
+            continue
+        at = a[:, near], b[:, near]
+        left, right = (
+            _off(*at, slope[row], offset[row], edge).sum(axis=0) for row in (first - 1, first)
+        )  # fmt: skip
+        total = np.r_[0, np.cumsum(left)] + np.r_[right.sum(), right.sum() - np.cumsum(right)]
+        cut = int(total.argmin())
+        before, after = piece[first - 1], piece[first]
+        piece[near[:cut]], piece[near[cut:]] = before, after
+        for number in (before, after):
+            rows = good[piece[good] == number]
+            line = _line(a[:, rows], b[:, rows], edge) if len(rows) >= _AFFINE_ROWS else None
+            if line is not None:
+                slope[piece == number], offset[piece == number] = line
+
+
+def _off(a: Floats, b: Floats, slope: float, offset: float, edge: Edge) -> Floats:
+    """By how much of what the digits allow prices miss a line, 0 where they do not."""
+    bound = (edge.b + abs(slope) * edge.a) * 1.2 + edge.share * np.abs(b) + 1e-9
+    off: Floats = np.maximum(np.abs(b - slope * a - offset) / bound - 1, 0.0)
+    return off
 
 
 def _longest(a: Floats, b: Floats, start: int, edge: Edge) -> tuple[int, tuple[float, float]]:

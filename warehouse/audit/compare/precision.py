@@ -37,6 +37,8 @@ class Allowance:
     rel: float
     why: str
     detail: str
+    coarse: bool = False
+    """Whether it is more than what was declared, for amounts and volumes in large units."""
 
     def covers(self, a: Floats, b: Floats) -> Floats:
         """How far two values may lie apart."""
@@ -70,13 +72,15 @@ def _allowance(name: str, a: Precision, b: Precision, declared: Tolerance | None
     coarse, fine = max(a.quantum, b.quantum), min(a.quantum, b.quantum)
     single = (a.single or b.single) and not (a.single and b.single)
     rel = max(said.rel, FLOAT32 if single else 0.0)
-    edge = 1 - 1e-6 if name == "volume" else 0.5 + 5e-7  # lots are cut off as often as they are rounded
-    rounding = coarse * edge if coarse > fine else 0.0
+    large = name in ("volume", "amount") and coarse >= 100  # cut off as often as rounded
+    edge = 1 - 1e-6 if large or name == "volume" else 0.5 + 5e-7
+    rounding = coarse * edge if coarse > fine and not single else 0.0
     if rounding > said.abs:
         digits = f"multiples of {coarse:g} against {fine:g}" if fine else f"multiples of {coarse:g}"
-        return Allowance(rounding, rel, "rounding", digits)
-    if single and said.abs == 0:
-        return Allowance(said.abs, rel, "float32", "seven digits, float32")
+        return Allowance(rounding, rel, "rounding", digits, coarse=large and said != Tolerance())
+    if single:
+        digits = "seven digits, float32" + (f", or within {said.abs:g}" if said.abs else "")
+        return Allowance(said.abs, rel, "float32", digits)
     why = "rounding" if name in ("amount", "volume") or name in PRICES else "tolerance"
     return Allowance(said.abs, rel, why, f"within {said.abs:g}" + (f" or {rel:.1e} of it" if rel else ""))
 

@@ -65,14 +65,14 @@ class RowClassifier(Evidence):
         """Every test in turn; the first that explains a cell names it."""
         if len(self.cells) and not versions:
             self._units()
+            self._digits()
             self._neighbours()
-            self._stale()
             self._swaps()
+            self._stale()
             self._scope()
             self._rounded()
             self._reference()
             self._factors()
-            self._digits()
             self._restated()
             self._one_ratio()
         self._rest("restated" if versions else "")
@@ -265,6 +265,8 @@ class RowClassifier(Evidence):
                 with np.errstate(invalid="ignore"):
                     size = np.maximum(np.abs(self.cells.a[i]), np.abs(self.cells.b[i]))
                     hit = np.abs(self.cells.b[i] - self.cells.a[i]) <= _SEVEN_DIGITS * size
+                round_a, round_b = (np.mod(x[i], 1000) == 0 for x in (self.cells.a, self.cells.b))
+                hit &= _is_single(self.cells.a[i]) | _is_single(self.cells.b[i]) | (round_a == round_b)
                 self._assign(hit & self.open[i], [i], "float32", 0)
 
     def _one_ratio(self) -> None:
@@ -274,14 +276,15 @@ class RowClassifier(Evidence):
         hit, ratio = self.by_one_ratio()
         if not hit.any():
             return
-        wrong = self.rougher(ratio)
+        rough = self.rougher(ratio)
         if self.adjusted:
             step = hit & (np.abs(ratio - 1) > _STEP)
-            low = np.where(ratio < 1, 2, 1)
-            early = step & (wrong != 0) & (wrong != low)
-            self._take(early, "early_factor", 3 - low, whole=True)
-            self._take(step & ~early, "late_factor", low, whole=True)
-        self._take(hit, "other_factor", wrong, whole=True)
+            for low, own in ((2, step & (ratio < 1)), (1, step & (ratio > 1))):
+                late = float((rough[own] if low == 2 else -rough[own]).sum()) > -0.5 * own.sum()
+                self._take(
+                    own, "late_factor" if late else "early_factor", low if late else 3 - low, whole=True
+                )
+        self._take(hit, "other_factor", np.where(rough > 1, 2, np.where(rough < -1, 1, 0)), whole=True)
 
     def _rest(self, name: str) -> None:
         for i, field in enumerate(self.cells.fields):
@@ -311,3 +314,9 @@ class RowClassifier(Evidence):
             self.cause[i, cells] = number
             self.suspect[i, cells] = who[cells]
             self.open[i, cells] = False
+
+
+def _is_single(values: Floats) -> Bools:
+    """Numbers beyond seven digits that float32 holds exactly."""
+    single: Bools = (values == values.astype(np.float32)) & (np.abs(values) > 2**24)
+    return single

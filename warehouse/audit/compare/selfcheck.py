@@ -12,7 +12,7 @@ from quant.warehouse.audit.compare.found import Found
 from quant.warehouse.audit.compare.pairs import Pair, Values, closes_before
 from quant.warehouse.audit.compare.pieces import Fit, fit
 from quant.warehouse.audit.compare.relation import OHLC, Bools, Claims, Floats, Ints
-from quant.warehouse.audit.compare.series import Settings
+from quant.warehouse.audit.compare.telling import Settings
 
 _FAMILIES: Final = ("adj_", "qfq_", "hfq_")
 _FEWEST: Final = 3

@@ -3,53 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
-from quant.warehouse.audit.compare.adjustment import Steps, match_steps, name_adjustment
+from quant.warehouse.audit.compare.adjustment import (
+    ADDITIVE,
+    Steps,
+    lean_to,
+    match_steps,
+    name_adjustment,
+)
 from quant.warehouse.audit.compare.causes import Kind, cause, unit_cause
-from quant.warehouse.audit.compare.cells import BESIDE, Cells
-from quant.warehouse.audit.compare.found import Found, day_text
-from quant.warehouse.audit.compare.pairs import Pair, Values, closes_before
-from quant.warehouse.audit.compare.pieces import Fit, fit
-from quant.warehouse.audit.compare.precision import Allowance
-from quant.warehouse.audit.compare.relation import FLAGS, OHLC, PRICES, Bools, Claims, Floats, Ints
+from quant.warehouse.audit.compare.found import day_text
+from quant.warehouse.audit.compare.pairs import Pair, Values, closes_before, stretched
+from quant.warehouse.audit.compare.pieces import Fit, Model, fit
+from quant.warehouse.audit.compare.relation import OHLC, Floats, Ints
 from quant.warehouse.audit.compare.scales import scaled_by
+from quant.warehouse.audit.compare.telling import Judged, Settings, Telling
 
 _FAMILY: Final = {"": "none", "adj_": "unknown", "qfq_": "pre", "hfq_": "post"}
 _CONSTANT: Final = 0.9
+_RATIO: Final[tuple[Model, ...]] = ("ratio",)
+_MODELS: Final[Mapping[str, tuple[Model, ...]]] = dict.fromkeys(ADDITIVE, ("additive", "affine"))
+_FEWEST: Final = 5
+_OTHER: Final = 0.1
+"""How far from 1 a constant ratio of amounts is another unit, as a currency, rather than other trades."""
 _STEP: Final = 5e-4
 """What the smallest distribution moves a factor by, relative."""
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What judging a series needs beside its numbers."""
-
-    fields: tuple[str, ...]
-    allowances: Mapping[str, Allowance]
-    quanta: Mapping[str, tuple[float, float]]
-    claims_a: Claims
-    claims_b: Claims
-
-
-@dataclass(slots=True)
-class Judged:
-    """What was found for whole series, and the cells that they leave unexplained."""
-
-    found: list[Found] = field(default_factory=list)
-    cells: list[Cells] = field(default_factory=list)
-    told: list[tuple[str, Kind, Ints]] = field(default_factory=list)
-    """Cells that a law over the whole series explains: field, kind of the cause, days."""
-
-
-def judge(pair: Pair, settings: Settings, into: Judged) -> None:
-    """Explain one instrument's series as far as possible; what is left goes to ``into.cells``."""
+def judge(pair: Pair, settings: Settings, into: Judged, untrue: Sequence[str] = ()) -> None:
+    """Explain one instrument's series as far as possible; what is left goes to ``into.cells``. ``untrue``
+    are fields that one side is known to call adjusted in vain: their law needs no further name.
+    """
     if pair.both.sum() < 2:
         return
-    worker = _Worker(pair, settings, into)
+    worker = _Worker(pair, settings, into, untrue)
     for family, said in _FAMILY.items():
         worker.prices(family, said)
     for name in ("volume", "amount", "factor", "pct_chg", "turnover"):
@@ -58,35 +48,7 @@ def judge(pair: Pair, settings: Settings, into: Judged) -> None:
     worker.leave()
 
 
-class _Worker:
-    def __init__(self, pair: Pair, settings: Settings, into: Judged) -> None:
-        self.pair, self.settings, self.into = pair, settings, into
-        self.own, self.scaled = dict(pair.a), dict(pair.b)
-        self.bad: dict[str, Bools] = {name: self._differs(name) for name in settings.fields}
-        self.law: Fit | None = None
-
-    def _differs(self, name: str, widen: float = 0.0) -> Bools:
-        """Where a field of both rows is further apart than is allowed, and than ``widen``."""
-        a, b = self.own[name], self.scaled[name]
-        allowance = self.settings.allowances.get(name)
-        with np.errstate(invalid="ignore"):
-            far = allowance.covers(a, b) if allowance else np.zeros(len(a))
-            off: Bools = (np.abs(b - a) > np.maximum(far, widen)) & ~(a == b)
-        lone = np.isnan(a) ^ np.isnan(b)
-        asleep = self._asleep()
-        if name in FLAGS:
-            lone[:] = False
-        return self.pair.both & (off | (lone & ~asleep)) & ~(asleep & (name in PRICES))
-
-    def _asleep(self) -> Bools:
-        asleep = np.zeros(len(self.pair.day), dtype=bool)
-        for side in (self.pair.a, self.pair.b):
-            if "volume" in side:
-                asleep |= side["volume"] == 0
-            if "suspended" in side:
-                asleep |= side["suspended"] == 1
-        return asleep
-
+class _Worker(Telling):
     # -- prices
 
     def prices(self, family: str, said: str) -> None:
@@ -96,18 +58,24 @@ class _Worker:
         rows = self._whole(names)
         if len(rows) < 2:
             return None
-        law = fit(self._matrix("a", names, rows), self._matrix("b", names, rows), *self._quanta(names[0]))
+        lean = self.settings.lean.get(family)
+        prefer = _MODELS.get(lean.cause, _RATIO) if lean else ()
+        law = fit(
+            self._matrix("a", names, rows), self._matrix("b", names, rows), *self._quanta(names[0]), prefer
+        )
         if law.model == "none":
             return self._strangers(names, rows) if not family else None
         if law.model == "same":
             return None
         if not family:
             self.law = law
-        self._undo(law, names, rows, family, self._name(law, names, rows, family, said))
+        known = bool(set(names) & set(self.untrue))
+        kind: Kind = "defect" if known else self._name(law, names, rows, family, said)
+        self._undo(law, names, rows, family, kind)
         return None
 
     def _whole(self, names: Sequence[str]) -> Ints:
-        ok = self.pair.both & ~self._asleep()
+        ok = self.pair.both & ~self.asleep()
         for name in names:
             ok = ok & np.isfinite(self.pair.a[name]) & np.isfinite(self.pair.b[name])
         return np.flatnonzero(ok)
@@ -127,7 +95,7 @@ class _Worker:
             declared = self.settings.claims_a.units and self.settings.claims_b.units
             detail = f"constant ratio {slope[0]:g} over {len(rows)} rows"
             kind: Kind = "defect" if declared else "convention"
-            self._add(
+            self.add(
                 unit_cause("close", round(power), declared=declared),
                 names,
                 rows,
@@ -139,12 +107,13 @@ class _Worker:
         claim_a = said if family else self.settings.claims_a.adjustment
         claim_b = said if family else self.settings.claims_b.adjustment
         named = name_adjustment(law, a, b, claim_a, claim_b)  # type: ignore[arg-type]
+        named = self.into.named[family] = lean_to(named, law, self.settings.lean.get(family))
         with np.errstate(invalid="ignore", divide="ignore"):
             level = a["close"] / b["close"] if named.adjusted == "a" else b["close"] / a["close"]
         raw = b if named.adjusted == "a" else a
         steps = match_steps(law, raw, named.adjusted != "a", level if law.model == "ratio" else None)
         detail = named.detail + _steps_text(steps)
-        self._add(named.cause, names, rows, detail, suspect=named.suspect, kind=named.kind)
+        self.add(named.cause, names, rows, detail, suspect=named.suspect, kind=named.kind)
         self._steps(steps, rows, names, named.adjusted)
         return named.kind or cause(named.cause).kind
 
@@ -166,7 +135,7 @@ class _Worker:
         for kind, moved in (("late_factor", steps.late), ("early_factor", steps.early)):
             for gap, step in moved:
                 first, last = sorted((gap, step))
-                self._one(
+                self.one(
                     kind,
                     names,
                     rows[first],
@@ -178,7 +147,7 @@ class _Worker:
                 )
         if steps.on:
             for gap in steps.missed:
-                self._one(
+                self.one(
                     "missing_factor_step",
                     names,
                     rows[gap],
@@ -193,14 +162,15 @@ class _Worker:
         own = [*names]
         if not family:
             own += [n for n in ("pre_close", "limit_up", "limit_down") if n in self.settings.fields]
-        slope = _stretched(law.slope, rows, len(self.pair.day))
-        offset = _stretched(law.offset, rows, len(self.pair.day))
+        room = 1.25 if law.model != "affine" else 1.6  # a line of two numbers is known less well
+        slope = stretched(law.slope, rows, len(self.pair.day))
+        offset = stretched(law.offset, rows, len(self.pair.day))
         for name in own:
             quantum_a, quantum_b = self._quanta(name)
             a, b = self.pair.a[name], self.pair.b[name]
             with np.errstate(invalid="ignore", divide="ignore"):
                 back = (b - offset) / slope
-                bound = (quantum_b / 2 / np.abs(slope) + quantum_a / 2) * 1.25 * law.noise.digits
+                bound = (quantum_b / 2 / np.abs(slope) + quantum_a / 2) * room * law.noise.digits
                 bound = bound + 1.4 * law.noise.share * np.abs(a) + 1e-9
                 if name not in names:
                     bound = bound + 0.006 / np.abs(slope) + 0.006
@@ -208,12 +178,12 @@ class _Worker:
             if name not in names:  # a vendor may leave reference prices and limits as traded
                 off &= np.abs(b - a) > quantum_a / 2 + quantum_b / 2 + 1e-9
             before = self.bad[name]
-            after = self.pair.both & off & ~self._asleep()
+            after = self.pair.both & off & ~self.asleep()
             self.into.told.append((name, kind, self.pair.day[before & ~after]))
             self.scaled[name] = np.where(after, back, a)
             self.bad[name] = after
         if not family and "change" in self.settings.fields:
-            self._settle("change", np.flatnonzero(self.bad["change"]), kind)
+            self.settle("change", np.flatnonzero(self.bad["change"]), kind)
 
     def _strangers(self, names: Sequence[str], rows: Ints) -> None:
         """Series that no law connects: different instruments when their returns have nothing in common."""
@@ -227,7 +197,7 @@ class _Worker:
         together = float(np.corrcoef(x, y)[0, 1])
         if together < 0.8 and self.bad[close][rows].mean() > 0.9:
             detail = f"returns correlate by {together:.2f} over {len(rows)} rows: not the same instrument"
-            self._add("identity", names, rows, detail, field="bar")
+            self.add("identity", names, rows, detail, field="bar")
             for name in self.settings.fields:
                 self.into.told.append((name, "defect", self.pair.day[self.bad[name]]))
                 self.bad[name][:] = False
@@ -249,9 +219,20 @@ class _Worker:
             near = scaled_by(name, large, small, 10.0 ** abs(power))
             if near.mean() > _CONSTANT:
                 return self._unit(name, rows[near], len(rows), power)
-        if name in ("volume", "factor"):
+        if name in ("volume", "amount") and self._changes_unit(name, a, b):
+            return None  # row by row: the unit changes within the series
+        if name in ("volume", "amount", "factor"):
             return self._pieces(name, rows, a, b)
         return None
+
+    def _changes_unit(self, name: str, a: Floats, b: Floats) -> bool:
+        """Whether rows agree as they are or after a power of ten, and some need one."""
+        power = np.rint(np.log10(np.abs(b / a)))
+        near = np.zeros(len(a), dtype=bool)
+        for each in np.unique(power[power != 0]).tolist():
+            large, small = (b, a) if each > 0 else (a, b)
+            near |= (power == each) & scaled_by(name, large, small, 10.0 ** abs(each))
+        return bool(near.sum() >= _FEWEST and (near | (power == 0)).mean() > _CONSTANT)
 
     def _unit(self, name: str, near: Ints, count: int, power: int) -> None:
         """Scale the coarser side up; what differs then is judged again."""
@@ -259,33 +240,35 @@ class _Worker:
         kind: Kind = "defect" if declared else "convention"
         what = f"b = a x 1e{power} on {len(near)} of {count} rows"
         suspect = "b" if power < 0 else "a"
-        self._add(unit_cause(name, power, declared=declared), [name], near, what, kind=kind, suspect=suspect)
+        self.add(unit_cause(name, power, declared=declared), [name], near, what, kind=kind, suspect=suspect)
         if power > 0:
             self.own[name] = self.own[name] * 10.0**power
         else:
             self.scaled[name] = self.scaled[name] * 10.0**-power
         before = self.bad[name]
-        self.bad[name] = self._differs(name, widen=10.0 ** abs(power))
+        self.bad[name] = self.differs(name, widen=10.0 ** abs(power))
         self.into.told.append((name, kind, self.pair.day[before & ~self.bad[name]]))
 
     def _pieces(self, name: str, rows: Ints, a: Floats, b: Floats) -> None:
-        slack = 200.0 if name == "volume" else 0.0
+        slack = {"volume": 200.0, "amount": 10.0}.get(name, 0.0)
         quanta = self._quanta(name)
         law = fit(a[None, :], b[None, :], max(quanta[0], slack), max(quanta[1], slack))
         few = law.pieces <= 2 + len(rows) / 60
-        if law.model != "ratio" or not few or (name == "volume" and (np.abs(law.slope - 1) < 0.005).all()):
+        if law.model != "ratio" or not few or (name != "factor" and (np.abs(law.slope - 1) < 0.005).all()):
+            return
+        if name == "amount" and (law.pieces > 1 or abs(law.slope[0] - 1) < _OTHER):
             return
         good = rows[~law.odd]
         if name == "factor" and law.pieces > 1:
             self._factor_steps(law, rows, a, b)
         else:
             slope, _, _ = law.levels()
-            why = "adjusted_volume" if name == "volume" else "base"
+            why = {"volume": "adjusted_volume", "amount": "unit"}.get(name, "base")
             text = f"ratio {slope[0]:.6g} to {slope[-1]:.6g} in {law.pieces} pieces"
-            self._add(why, [name], good, text)
-            self._settle(name, good, cause(why).kind)
-        stretched = _stretched(law.slope, rows, len(self.pair.day))
-        self.scaled[name] = self.pair.b[name] / stretched
+            self.add(why, [name], good, text)
+            self.settle(name, good, cause(why).kind)
+        slope = stretched(law.slope, rows, len(self.pair.day))
+        self.scaled[name] = self.pair.b[name] / slope
 
     def _factor_steps(self, law: Fit, rows: Ints, a: Floats, b: Floats) -> None:
         """Two factors that part on a day: one of them lacks a distribution, or it steps by another ratio."""
@@ -296,78 +279,14 @@ class _Worker:
             if not inside.size:
                 continue
             if number == 0:
-                self._settle("factor", inside, "convention")
+                self.settle("factor", inside, "convention")
                 continue
             steps = [abs(x[start] / x[start - 1] - 1) > _STEP for x in (a, b)]
             why = "adjustment_differs" if steps[0] == steps[1] else "missing_factor_step"
             suspect = "" if steps[0] == steps[1] else "ab"[steps.index(False)]
             text = f"the ratio of the factors goes from {slope[number - 1]:.6g} to {slope[number]:.6g}"
-            self._one(why, ["factor"], int(inside[0]), int(inside[-1]), len(inside), text, suspect)
-            self._settle("factor", inside, cause(why).kind)
-
-    def _settle(self, name: str, rows: Ints, kind: Kind) -> None:
-        settled = rows[self.bad[name][rows]]
-        self.into.told.append((name, kind, self.pair.day[settled]))
-        self.bad[name][settled] = False
-
-    # -- leaving
-
-    def leave(self) -> None:
-        names = self.settings.fields
-        bad = np.stack([self.bad[name] for name in names])
-        rows = np.flatnonzero(bad.any(axis=0))
-        if not rows.size:
-            return
-        own_a, own_b = np.stack([self.own[n] for n in names]), np.stack([self.scaled[n] for n in names])
-        known_a, known_b = self.pair.has_a & ~self._asleep(), self.pair.has_b & ~self._asleep()
-        beside = {
-            "a_prev": _near(own_a, known_a, rows, -1),
-            "a_next": _near(own_a, known_a, rows, 1),
-            "b_prev": _near(own_b, known_b, rows, -1),
-            "b_next": _near(own_b, known_b, rows, 1),
-        }
-        values = {"a": own_a[:, rows], "b": own_b[:, rows], **{name: beside[name] for name in BESIDE}}
-        number = np.full(len(rows), self.pair.instrument, dtype=np.int64)
-        self.into.cells.append(Cells(names, number, self.pair.day[rows], values, bad[:, rows]))
-
-    def _add(
-        self,
-        why: str,
-        names: Sequence[str],
-        rows: Ints,
-        detail: str,
-        *,
-        suspect: str = "",
-        kind: Kind | None = None,
-        field: str = "",
-    ) -> None:
-        differs = np.zeros(len(self.pair.day), dtype=bool)
-        for name in names:
-            differs |= self.bad[name]
-        shown = rows[differs[rows]]
-        if not shown.size:
-            return
-        close = next((n for n in names if n.endswith("close")), names[0])
-        a, b = self.pair.a[close][shown], self.pair.b[close][shown]
-        with np.errstate(invalid="ignore", divide="ignore"):
-            off = np.abs(b - a)
-            relative = off / np.maximum(np.abs(a), np.abs(b))
-        worst = int(np.nanargmax(off))
-        label = field or ("prices" if len(names) > 1 else names[0])
-        self.into.found.append(Found(
-            why, label, self.pair.instrument, int(self.pair.day[shown[0]]), int(self.pair.day[shown[-1]]),
-            len(shown) * len(names), detail, suspect, kind,
-            float(a[worst]), float(b[worst]), float(off[worst]), float(np.nanmax(relative)), len(rows),
-        ))  # fmt: skip
-
-    def _one(
-        self, why: str, names: Sequence[str], first: int, last: int, rows: int, detail: str, suspect: str
-    ) -> None:
-        close = next((n for n in names if n.endswith("close")), names[0])
-        self.into.found.append(Found(
-            why, close, self.pair.instrument, int(self.pair.day[first]), int(self.pair.day[last]), rows,
-            detail, suspect, None, float(self.pair.a[close][first]), float(self.pair.b[close][first]),
-        ))  # fmt: skip
+            self.one(why, ["factor"], int(inside[0]), int(inside[-1]), len(inside), text, suspect)
+            self.settle("factor", inside, cause(why).kind)
 
 
 def _steps_text(steps: Steps) -> str:
@@ -375,20 +294,3 @@ def _steps_text(steps: Steps) -> str:
         return ""
     text = f"; {steps.on} of {steps.total} steps on ex-dates"
     return text + (f", {len(steps.missed)} ex-dates without a step" if steps.missed else "")
-
-
-def _stretched(values: Floats, rows: Ints, count: int) -> Floats:
-    """Values of some rows for all rows: each row takes those of the next known row before it."""
-    at = np.maximum(np.searchsorted(rows, np.arange(count), side="right") - 1, 0)
-    stretched: Floats = values[at]
-    return stretched
-
-
-def _near(values: Floats, known: Bools, rows: Ints, step: int) -> Floats:
-    """The values of the nearest known row before (-1) or after (1) each row, NaN where there is none."""
-    where = np.flatnonzero(known)
-    out = np.full((values.shape[0], len(rows)), np.nan)
-    at = np.searchsorted(where, rows) - 1 if step < 0 else np.searchsorted(where, rows, side="right")
-    ok = (at >= 0) & (at < len(where))
-    out[:, ok] = values[:, where[at[ok]]]
-    return out
