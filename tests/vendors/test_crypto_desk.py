@@ -56,7 +56,7 @@ kind: source
 name: my_{name}
 defaults: [{name}]
 codes: [{codes}]
-options: {{exchange: {name}, url: "{url}", window_s: 14400}}
+options: {{exchange: {name}, url: "{url}", window_s: 3600}}
 limits: {{per_minute: 1000000, timeout: 1, pause: 0.01, attempts: 2}}
 """
 MORNING = NOW + timedelta(minutes=10)
