@@ -10,6 +10,7 @@ import errno
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 from typing import Annotated, NoReturn, TypeVar
 
@@ -113,6 +114,11 @@ def _framework_exit(error: Exception, *, as_json: bool, debug: bool) -> int:
         return code
     if type(error).__name__ == "Abort":
         return _stopped("interrupted", 130, as_json=as_json)
+    files = sys.modules.get("quant.warehouse.files")
+    if files is not None and files.is_full(error) and not debug:
+        full: QuantError = files.no_room(Path(getattr(error, "filename", None) or "a file"), str(error)[:200])
+        print_failure(_without_secrets(full), as_json=as_json)
+        return full.exit_code
     if isinstance(error, OSError) and error.errno in DISK_HINTS and not debug:
         fault = QuantError(
             "disk.refused",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -25,6 +27,7 @@ from quant.pipelines.dagster.schedules import range_tags
 from quant.pipelines.dagster.signals import delivered_after
 from quant.pipelines.flows.sync import CheckOutcome, Progress, SyncOutcome, TableFailure, outcome_of
 from quant.pipelines.unreported import Span, Unreported, joined
+from quant.warehouse.files import DATABASE_FULL, explained_database, no_room
 
 if TYPE_CHECKING:
     from quant.pipelines.sources import DataSpecs
@@ -72,10 +75,11 @@ def materialize_plan(
         runs = table_runs(declared_tables(specs), planned, note.read())
         note.write({run.table.name: run.years or NO_YEARS for run in runs})
         definitions = build_definitions(desk, specs, lake=lake, execution=Execution(planned, watch))
-        with open_instance(desk) as instance, kept_open(desk):
+        home = desk.dagster_home
+        with explained_database(home), open_instance(desk) as instance, kept_open(desk):
             fail_orphans(instance, command_line=True, served=nobody_serves(desk))
             for run in runs:
-                _execute(definitions, instance, run, watch)
+                _execute(desk, definitions, instance, run, watch)
                 note.remove(run.table.name)
     order = {(item.table.name, item.label): n for n, item in reversed([*enumerate(planned.items)])}
     reports = sorted(watch.reports, key=lambda r: order.get((r.table, r.source), 0))
@@ -125,7 +129,9 @@ class _Watch:
         self.checks.append(CheckOutcome(table, rule.check, result.passed, rule.severity, result.detail))
 
 
-def _execute(definitions: dg.Definitions, instance: dg.DagsterInstance, run: TableRun, watch: _Watch) -> None:
+def _execute(
+    desk: Workspace, definitions: dg.Definitions, instance: dg.DagsterInstance, run: TableRun, watch: _Watch
+) -> None:
     """One table's run; whatever stops it is in ``watch`` afterwards."""
     name = run.table.name
     watch.progress(f"sync {name}")
@@ -141,10 +147,10 @@ def _execute(definitions: dg.Definitions, instance: dg.DagsterInstance, run: Tab
         )
     broken = any(c.table == name and not c.passed and c.severity == "error" for c in watch.checks)
     if not result.success and len(watch.failures) == known and not broken:
-        watch.failures.append(_unexpected(name, result))
+        watch.failures.append(_unexpected(desk, name, result))
 
 
-def _unexpected(table: str, result: dg.ExecuteInProcessResult) -> TableFailure:
+def _unexpected(desk: Workspace, table: str, result: dg.ExecuteInProcessResult) -> TableFailure:
     """A bug of ours that ended a run; the traceback is in the run's log."""
     said = "it did not say why"
     for event in result.all_events:
@@ -152,6 +158,8 @@ def _unexpected(table: str, result: dg.ExecuteInProcessResult) -> TableFailure:
             while error.cause is not None:
                 error = error.cause
             said = f"{error.cls_name or 'error'}: {error.message.strip().removeprefix(f'{error.cls_name}: ')}"
+    if DATABASE_FULL in said or os.strerror(errno.ENOSPC) in said:
+        return TableFailure.of(table, no_room(desk.dagster_home, said.splitlines()[0][:200]))
     fault = QuantError(
         "internal",
         f"the run of {table} failed: {said.splitlines()[0][:300]}",
