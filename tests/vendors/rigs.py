@@ -5,24 +5,49 @@ What a provider has no means to say is a declared gap with its reason, never a s
 
 from __future__ import annotations
 
+import contextlib
+import json
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pytest
 from baostock_server import BaostockServer, bao, bar
 from jq_server import PASSWORD, USER, JoinQuantServer
 from truth import PARAMS, truth
 from tushare_server import TOKEN, TushareServer
 from web_server import WebServer
 
+from quant.warehouse.sources.isolated import IsolatedSdk
+
 SECRET = "RIG_SECRET"
 """The environment variable that the sources read their secret from."""
 SPARSE = "only ex-dates have a factor"
 UNLIMITED = "the vendor has no price limits"
+
+
+@contextlib.contextmanager
+def one_worker() -> Iterator[None]:
+    """A vendor's process serves all tables instead of one each: an SDK takes a second to load."""
+    idle: dict[str, list[Any]] = {}
+    begin = IsolatedSdk.__init__
+
+    def shared(self: IsolatedSdk, module: str, opening: Any, environment: Any = ()) -> None:
+        begin(self, module, opening, environment)
+        self._idle = idle.setdefault(json.dumps([module, dict(opening())]), [])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(IsolatedSdk, "__init__", shared)
+        patch.setattr(IsolatedSdk, "close", lambda _self: None)
+        try:
+            yield
+        finally:
+            for worker in (each for workers in idle.values() for each in workers):
+                worker.close()
 
 
 OWN = ("instruments", "bars_1d", "adjustment_factors")

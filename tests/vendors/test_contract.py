@@ -16,7 +16,7 @@ import polars as pl
 import psutil
 import pytest
 from desks import sync_desk, write_desk
-from rigs import FIRST, LAST, RIGS, SECRET, VENDORS, Rig
+from rigs import FIRST, LAST, RIGS, SECRET, VENDORS, Rig, one_worker
 from truth import factor_events, truth
 
 from quant.core.errors import QuantError
@@ -60,7 +60,8 @@ def vendor(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def desk(rig: Rig, tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace synced from the stand-in."""
     made = write_desk(tmp_path_factory.mktemp("desk"), "v", rig.document, FIRST, LAST)
-    _, failures = sync_desk(made, *rig.datasets)
+    with one_worker():
+        _, failures = sync_desk(made, *rig.datasets)
     assert failures == []
     return made
 
@@ -272,13 +273,14 @@ def test_a_full_page_is_split_until_nothing_is_missing(
         return whole.sort(whole.columns)
 
     before = vendor.asked()
-    first = rows(settings, tmp_path / "whole")
-    once = vendor.asked() - before
-    vendor.cap(10)
-    try:
-        assert rows(tiny, tmp_path / "tiny").equals(first) and first.height >= 90
-    finally:
-        vendor.cap(6000)
+    with one_worker():
+        first = rows(settings, tmp_path / "whole")
+        once = vendor.asked() - before
+        vendor.cap(10)
+        try:
+            assert rows(tiny, tmp_path / "tiny").equals(first) and first.height >= 90
+        finally:
+            vendor.cap(6000)
     assert vendor.asked() - before > 2 * once
 
 
