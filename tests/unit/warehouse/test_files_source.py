@@ -147,7 +147,9 @@ def test_an_unreadable_file_is_set_aside_and_does_not_stop_the_rest(lake: Lake, 
     assert PayloadStore(lake.root).path("tiny", row["payload"]).is_file()
 
 
-def test_missing_columns_stop_the_table_missing_files_and_folders_are_faults_of_the_spec(lake: Lake, vendor_folder: Path) -> None:
+def test_missing_columns_stop_the_table_missing_files_and_folders_are_faults_of_the_spec(
+    lake: Lake, vendor_folder: Path
+) -> None:
     (vendor_folder / "bars.csv").write_text(BARS.replace("pre_close", "preclose"), encoding="utf-8")
     with pytest.raises(CheckFailed, match="no column pre_close"):
         run(lake, files_source(vendor_folder), "instruments", "bars_1d")
