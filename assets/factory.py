@@ -108,7 +108,7 @@ def _check(table: DeclaredTable, rule: TableRule) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         rule.check,
         asset=golden_key(table.name),
-        description=f"At most {rule.tolerance:.2%} of the rows may break it; a breach is "
+        description=f"At most {100 * rule.tolerance:.4g} % of the rows may break it; a breach is "
         + ("an error: it fails the run." if rule.severity == "error" else "a warning."),
         blocking=rule.severity == "error",
     )

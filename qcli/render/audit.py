@@ -36,8 +36,10 @@ def _print_table_audit(table: TableAudit, limit: int) -> None:
     sums = report.summary.group_by("a", "b", "field", maintain_order=True).agg(
         pl.col("cells", "equal", "tolerated", "explained", "defects", "open").sum()
     )
+    if len(report.rows) == 1:  # the line above says which two
+        sums = sums.drop("a", "b")
     print_table(
-        ("a", "b", "field", "cells", "equal", "tolerated", "explained", "defects", "open"),
+        sums.columns,
         [tuple(f"{c:,}" if isinstance(c, int) else c for c in row) for row in sums.iter_rows()],
     )
     causes = report.causes

@@ -15,6 +15,8 @@ from quant.warehouse.audit.compare.rows import Verdicts
 
 _FEWEST: Final = 5
 _MANY: Final = 20
+_RUN: Final = 3
+_HOLIDAYS: Final = 12
 _SHARE_OF_DAY: Final = 0.25
 _SHARE_OF_NAME: Final = 0.25
 _SHARE_OF_ALL: Final = 0.5
@@ -153,7 +155,8 @@ def _collapse_group(
     broad = len(who) >= 3 and (len(who) >= _SHARE_OF_ALL * there and _long(group, rows))
     if len(group) > 1 and (broad or (len(group) >= _FEWEST and cells >= _SHARE_OF_ALL * max(could, 1))):
         codes = [instruments.codes[n] for n in sorted(who)]
-        text = f"{len(who)} of {there} instruments ({listed(codes)}), e.g. {group[0].detail}"
+        share = f"{len(who)} of {there}" if len(who) <= there else f"{len(who)}"
+        text = f"{share} instruments ({listed(codes)}), e.g. {group[0].detail}"
         return [_merged(group, field, -1, text)]
     left, out = _by_day(group, matched, instruments, field)
     by_name: dict[int, list[Found]] = defaultdict(list)
@@ -204,7 +207,27 @@ def _by_day(
             merged = _merged(own, field, -1, f"{text}, e.g. {own[0].detail}", market)
             out.append(merged)
             whole |= {id(f) for f in own}
-    return [f for f in group if id(f) not in whole], out
+    return [f for f in group if id(f) not in whole], _day_runs(out, field)
+
+
+def _day_runs(days: list[Found], field: str) -> list[Found]:
+    """A break that goes on from session to session is one; holidays do not end it."""
+    out: list[Found] = []
+    for market in sorted({one.market for one in days}):
+        runs: list[list[Found]] = []
+        for one in sorted((one for one in days if one.market == market), key=lambda f: f.first):
+            if runs and one.first - runs[-1][-1].last <= _HOLIDAYS:
+                runs[-1].append(one)
+            else:
+                runs.append([one])
+        for run in runs:
+            if len(run) < _RUN:
+                out += run
+                continue
+            last = day_text(run[-1].last)
+            text = f"{len(run)} sessions from {day_text(run[0].first)} to {last}, e.g. {run[0].detail}"
+            out.append(_merged(run, field, -1, text, market))
+    return out
 
 
 def _runs(own: list[Found], field: str) -> list[Found]:
