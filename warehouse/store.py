@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -116,6 +118,19 @@ def open_storage(root: Path | str | Address) -> Storage:
         expected="a folder, or s3://bucket/prefix",
         found=address.uri,
     )
+
+
+def lock_file(root: Path | str | Address, store: Storage) -> Path:
+    """What local writers exclude each other with: a file beside a local lake; for one on object storage in
+    the workspace, or else one of this machine.
+    """
+    if isinstance(root, Address) and root.lock is not None:
+        return root.lock
+    if isinstance(store, LocalFolder):
+        return store.root.parent / "writer.lock"
+    name = hashlib.sha256(store.uri.encode()).hexdigest()[:16]
+    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
+    return Path(tempfile.gettempdir()) / f"quant-lakes-{user}" / f"{name}.lock"
 
 
 @dataclass(frozen=True, slots=True)

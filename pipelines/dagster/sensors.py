@@ -12,7 +12,7 @@ import dagster as dg
 from quant.assets import DeclaredFactor, DeclaredTable, Warehouse, factor_key
 from quant.core.hashing import fingerprint
 from quant.pipelines.dagster.schedules import asset_keys, run_request
-from quant.warehouse.lake import Lake, delta
+from quant.warehouse.lake import Lake
 from quant.warehouse.lake.layout import TableRef, history_ref
 from quant.warehouse.sync import plan_sync
 
@@ -112,9 +112,6 @@ def restated(lake: Lake, names: Sequence[str], before: Mapping[str, Any]) -> dic
     found: dict[str, tuple[str, int]] = {}
     for name in names:
         ref = history_ref(TableRef(name))
-        opened = delta.open_table(lake.path(ref))
-        if opened is None:
-            continue
         stamps = lake.scan(ref, None, None, None).select("superseded_at").collect().to_series()
         if not stamps.len():
             continue

@@ -17,7 +17,8 @@ import pytest
 from test_lake_s3 import BARS, bars
 
 from quant.core.errors import TransientError
-from quant.warehouse.lake import Lake, log, table_ref
+from quant.warehouse.lake import Lake, log, superseded, table_ref
+from quant.warehouse.lake.layout import history_ref
 from quant.warehouse.payloads import PayloadStore
 from quant.warehouse.sources.port import Payload
 from quant.warehouse.sources.settings import SourceSettings, TableSettings
@@ -117,6 +118,10 @@ def test_an_interval_that_replaces_rows_and_keeps_their_history(tmp_path: Path) 
 
     def write(lake: Lake) -> None:
         lake.write_interval(BARS, bars(DAYS[1:], "10.75"), DAYS[1], DAYS[-1])
+        superseded.settle(lake, BARS)
+        past = lake.scan(history_ref(BARS), None, None, None).collect()
+        assert past.height == bars(DAYS[1:]).height
+        assert past.select("instrument_id", "session").is_unique().all()
 
     assert sweep(tmp_path, prepare, write) >= 6
 

@@ -30,7 +30,7 @@ __all__ = ["CommitTaken", "DataFile", "Snapshot"]
 
 YEAR: Final = "year"
 MONTH: Final = "month"
-SEGMENT_ROWS: Final = 32_768
+SEGMENT_ROWS: Final = 16_384
 PLAIN_ROWS: Final = 1_048_576
 """Rows of a file of a table without a time column."""
 _MONTHLY: Final = frozenset({"ticks", "bars_1m", "bars_5m"})
@@ -41,6 +41,10 @@ _KEEP_HISTORY: Final = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
     log.FORMAT_KEY: str(TABLE_FORMAT),
 }
+
+
+CARRIED: Final = ("superseded", "settled")
+"""What commits say of themselves that every later one repeats, until it says it anew."""
 
 
 # -- opening
@@ -103,37 +107,33 @@ def _schema_string(table: TableContract, column: str | None) -> str:
 # -- writing
 
 
-def append(folder: Storage, table: TableContract, rows: pl.DataFrame, note: Mapping[str, str]) -> Snapshot:
-    """Add rows to a table that exists, whatever others add meanwhile."""
-    base = log.load(folder)
-    assert base is not None
-    made = write_files(folder, base, table, rows)
-    while True:
-        try:
-            return _commit(folder, base, table, made, (), "WRITE", note)
-        except CommitTaken:
-            base = log.load(folder)
-            assert base is not None
-        except BaseException:
-            discard(folder, made)
-            raise
-
-
 def overwrite(
     folder: Storage,
     base: Snapshot,
     table: TableContract,
     rows: pl.DataFrame,
     outdated: Sequence[DataFile],
-    note: Mapping[str, str],
+    note: Mapping[str, Any],
 ) -> Snapshot:
     """Put ``rows`` in the place of files of ``base``, in one commit. Raises CommitTaken."""
     made = write_files(folder, base, table, rows)
     try:
-        return _commit(folder, base, table, made, outdated, "WRITE", note)
+        return put(folder, base, table, made, outdated, note)
     except BaseException:
         discard(folder, made)
         raise
+
+
+def put(
+    folder: Storage,
+    base: Snapshot,
+    table: TableContract,
+    made: Sequence[DataFile],
+    outdated: Sequence[DataFile],
+    note: Mapping[str, Any],
+) -> Snapshot:
+    """Put written files in the place of others, in one commit. Raises CommitTaken."""
+    return _commit(folder, base, table, made, outdated, "WRITE", note)
 
 
 def rearrange(
@@ -154,12 +154,13 @@ def _commit(
     made: Sequence[DataFile],
     outdated: Sequence[DataFile],
     operation: str,
-    note: Mapping[str, str],
+    note: Mapping[str, Any],
     *,
     says_new: bool = True,
 ) -> Snapshot:
     column = base.partition_column
-    actions: list[dict[str, Any]] = [_info(operation, note)]
+    carried = {name: base.info[name] for name in CARRIED if name in base.info}
+    actions: list[dict[str, Any]] = [_info(operation, {**carried, **note})]
     if base.format < TABLE_FORMAT or not set(table.names) <= set(base.columns):
         created = int(base.metadata.get("createdTime") or 0)
         actions.append({"metaData": _metadata(table, base.table_id, column, created)})
@@ -168,7 +169,7 @@ def _commit(
     return log.commit(folder, base, actions)
 
 
-def _info(operation: str, note: Mapping[str, str]) -> dict[str, Any]:
+def _info(operation: str, note: Mapping[str, Any]) -> dict[str, Any]:
     about = {"timestamp": utc_now() // 1_000_000, "operation": operation, "engineInfo": "quant"}
     return {"commitInfo": {**about, "operationParameters": {}, **note}}
 
@@ -196,13 +197,23 @@ def _write_file(
     folder: Storage, table: TableContract, column: str | None, partition: str, rows: pl.DataFrame
 ) -> DataFile:
     buffer = io.BytesIO()
-    rows.write_parquet(buffer, compression="zstd", compression_level=1, row_group_size=131_072)
+    rows.write_parquet(buffer, compression="lz4", row_group_size=131_072)
     low, high = _bounds(table, rows)
     begin = f"{low[table.time]}-" if table.time in low else ""
     name = f"{begin}{uuid.uuid4().hex[:16]}.parquet"
     path = f"{column}={partition}/{name}" if column else name
     folder.write(path, buffer.getvalue())
     return DataFile(path, partition, buffer.tell(), rows.height, low, high)
+
+
+def ordered(rows: pl.DataFrame, key: Sequence[str]) -> pl.DataFrame:
+    """Rows sorted by key; those that are so already are seen to be by their first column."""
+    first = rows[key[0]] if rows.height else None
+    if first is not None and first.dtype == pl.Int64 and not first.has_nulls():
+        values = first.to_numpy()
+        if bool((values[1:] > values[:-1]).all()):
+            return rows
+    return rows.sort(key)
 
 
 def _bounds(table: TableContract, rows: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -224,14 +235,16 @@ def _parts(
     if not rows.height:
         return
     if column is None or table.time is None:
-        ordered = rows.sort(table.key)
+        every = ordered(rows, table.key)
         for start in range(0, rows.height, PLAIN_ROWS):
-            yield "", ordered.slice(start, PLAIN_ROWS)
+            yield "", every.slice(start, PLAIN_ROWS)
         return
     first, last = rows[table.time].min(), rows[table.time].max()
-    if first == last and isinstance(first, date):
-        yield partition_of(first, column), rows.sort(table.key)
-        return
+    if isinstance(first, date) and isinstance(last, date):
+        partition, few = partition_of(first, column), rows.height <= SEGMENT_ROWS
+        if first == last or (few and partition == partition_of(last, column)):
+            yield partition, ordered(rows, table.key)
+            return
     days = rows.group_by(table.time).len().sort(table.time)
     times = rows.sort(table.time)
     for partition, start, count in _segments(days[table.time].to_list(), days["len"].to_list(), column):

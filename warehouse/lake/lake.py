@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import random
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from quant.core.errors import InvariantBroken, TransientError, UsageError
 from quant.warehouse.contracts.tables import TableContract, datasets
-from quant.warehouse.lake import delta, hashes, history, upkeep
+from quant.warehouse.lake import delta, hashes, history, superseded, upkeep
 from quant.warehouse.lake.delta import CommitTaken, Snapshot
 from quant.warehouse.lake.layout import FEATURES, GOLDEN, SYSTEM, VENDOR, TableRef, named_refs, table_ref
 from quant.warehouse.lake.pinned import PinnedLake
 from quant.warehouse.lock import WriterLock
-from quant.warehouse.store import Address, LocalFolder, Storage, open_storage
+from quant.warehouse.store import Address, LocalFolder, Storage, lock_file, open_storage
 
 CROWD = 64
 """Small files side by side in one partition at which a write joins them: one-row files are slow to read."""
@@ -45,7 +43,7 @@ class Lake:
 
     def __init__(self, root: Path | str | Address, *, lock: WriterLock | None = None) -> None:
         self.store = open_storage(root)
-        self.lock = lock or WriterLock(_lock_file(root, self.store))
+        self.lock = lock or WriterLock(lock_file(root, self.store))
 
     @property
     def root(self) -> Path:
@@ -113,7 +111,17 @@ class Lake:
             ) from error
 
     def scan(self, ref: TableRef, version: int | None, start: date | None, end: date | None) -> pl.LazyFrame:
-        """Rows with ``start <= time <= end`` at a version (None = latest), before they are collected."""
+        """Rows with ``start <= time <= end`` at a version (None = latest), before they are collected; of a
+        history also those that are not written there yet.
+        """
+        if ref.past and version is None:
+            return superseded.past(self, ref, start, end)
+        return self.scan_files(ref, version, start, end)
+
+    def scan_files(
+        self, ref: TableRef, version: int | None, start: date | None, end: date | None
+    ) -> pl.LazyFrame:
+        """``scan`` of a table's own files."""
         folder, table = self.path(ref), ref.contract
         found = delta.open_table(folder, version)
         if found is None:
@@ -219,16 +227,16 @@ class Lake:
         def step(base: Snapshot) -> WriteResult:
             files = delta.within(base, table, start, end)
             held = delta.scan(self.path(ref), files, table).collect()
+            whole = all(file.within(table.time or "", start.isoformat(), end.isoformat()) for file in files)
             inside = pl.col(table.time or "").is_between(start, end)
-            before = held.filter(inside)
-            if _same(table, before, rows):
+            found = superseded.change(table, held if whole else held.filter(inside), rows)
+            if found.same:
                 return WriteResult(base.version, changed=False, rows=rows.height)
-            written = history.supersede(self, ref, before, rows)
-            if not before.height:
-                return self._commit(ref, base, written, [], rows.height, note)
-            kept = held.filter(~inside)
-            merged = pl.concat([kept, written.select(kept.columns)]) if kept.height else written
-            return self._commit(ref, base, merged, files, rows.height, note)
+            said = superseded.note(base, found, start, end, note)
+            if found.first:
+                return self._commit(ref, base, found.rows, [], rows.height, said)
+            merged = found.rows if whole else pl.concat([held.filter(~inside), found.rows])
+            return self._commit(ref, base, merged, files, rows.height, said)
 
         return self._change(ref, step)
 
@@ -242,11 +250,12 @@ class Lake:
             before = delta.scan(self.path(ref), list(base.files.values()), table).collect()
             kept = before.join(rows, on=table.key, how="anti", nulls_equal=True)
             same = before.join(rows, on=table.key, how="semi", nulls_equal=True)
-            if _same(table, same, rows):
+            found = superseded.change(table, same, rows)
+            if found.same:
                 return WriteResult(base.version, changed=False, rows=rows.height)
-            written = history.supersede(self, ref, same, rows)
-            merged = pl.concat([kept.select(table.names), written.select(table.names)])
-            return self._commit(ref, base, merged, list(base.files.values()), rows.height, note)
+            said = superseded.note(base, found, None, None, note)
+            merged = pl.concat([kept.select(table.names), found.rows])
+            return self._commit(ref, base, merged, list(base.files.values()), rows.height, said)
 
         return self._change(ref, step)
 
@@ -260,10 +269,11 @@ class Lake:
 
         def step(base: Snapshot) -> WriteResult:
             before = delta.scan(self.path(ref), list(base.files.values()), table).collect()
-            if _same(table, before, rows):
+            found = superseded.change(table, before, rows)
+            if found.same:
                 return WriteResult(base.version, changed=False, rows=rows.height)
-            written = history.supersede(self, ref, before, rows)
-            return self._commit(ref, base, written, list(base.files.values()), rows.height, note)
+            said = superseded.note(base, found, None, None, note)
+            return self._commit(ref, base, found.rows, list(base.files.values()), rows.height, said)
 
         return self._change(ref, step)
 
@@ -329,10 +339,11 @@ class Lake:
         rows: pl.DataFrame,
         outdated: Sequence[delta.DataFile],
         count: int,
-        note: Mapping[str, str] | None,
+        note: Mapping[str, Any] | None,
     ) -> WriteResult:
         made = delta.overwrite(self.path(ref), base, ref.contract, rows, outdated, note or {})
-        joined = upkeep.join_small(self, ref, made, CROWD)
+        superseded.settle_often(self, ref, made, sum(file.rows for file in outdated))
+        joined = upkeep.join_small(self, ref, made, CROWD, since=base)
         return WriteResult((joined or made).version, changed=True, rows=count)
 
     # -- upkeep
@@ -360,17 +371,6 @@ class Lake:
         return upkeep.gc(self, keep_hours=keep_hours, dry_run=dry_run)
 
 
-def _lock_file(root: Path | str | Address, store: Storage) -> Path:
-    """Beside a local lake; for one on object storage in the workspace, or else one of this machine."""
-    if isinstance(root, Address) and root.lock is not None:
-        return root.lock
-    if isinstance(store, LocalFolder):
-        return store.root.parent / "writer.lock"
-    name = hashlib.sha256(store.uri.encode()).hexdigest()[:16]
-    user = os.getuid() if hasattr(os, "getuid") else os.environ.get("USERNAME", "user")
-    return Path(tempfile.gettempdir()) / f"quant-lakes-{user}" / f"{name}.lock"
-
-
 def _refuse_outside(table: TableContract, rows: pl.DataFrame, start: date, end: date) -> None:
     days = rows[table.time or ""]
     first, last = days.min(), days.max()
@@ -390,5 +390,5 @@ def _same(table: TableContract, before: pl.DataFrame, rows: pl.DataFrame) -> boo
     """Whether two sets of rows say the same: provenance other than the source does not count."""
     if before.height != rows.height:
         return False
-    said = [*dict.fromkeys([*table.content, *(["source"] if "source" in table.names else [])])]
+    said = superseded.said_columns(table)
     return before.select(said).sort(table.key).equals(rows.select(said).sort(table.key))

@@ -14,7 +14,7 @@ import contextlib
 import io
 import json
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import quote, unquote
@@ -65,6 +65,8 @@ class Snapshot:
     files: Mapping[str, DataFile] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
     stamp: str | None = None
+    info: Mapping[str, Any] = field(default_factory=dict)
+    """What the commit of this version says about itself."""
 
     @property
     def table_id(self) -> str:
@@ -88,12 +90,22 @@ class Snapshot:
     def rows(self) -> int:
         return sum(each.rows for each in self.files.values())
 
-    def partitions(self) -> dict[str, list[DataFile]]:
+    def partitions(self, within: Collection[str] | None = None) -> dict[str, list[DataFile]]:
         """Files by partition value (``""`` for a table without partitions), both in order."""
         found: dict[str, list[DataFile]] = {}
-        for each in sorted(self.files.values(), key=lambda file: (file.partition, file.path)):
+        files = (file for file in self.files.values() if within is None or file.partition in within)
+        for each in sorted(files, key=lambda file: (file.partition, file.path)):
             found.setdefault(each.partition, []).append(each)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one version did: the files it removed and added, and what it says about itself."""
+
+    removed: Sequence[DataFile]
+    added: Sequence[DataFile]
+    info: Mapping[str, Any]
 
 
 class CommitTaken(Exception):
@@ -188,6 +200,23 @@ def commit_name(version: int) -> str:
 # -- reading the log
 
 
+def read_commit(folder: Storage, version: int) -> Commit:
+    """What a version did. Raises FileNotFoundError."""
+    removed, added, info = [], [], {}
+    for action in _actions(folder.read(commit_name(version))):
+        if "remove" in action:
+            removed.append(_data_file(action["remove"]))
+        elif "add" in action:
+            added.append(_data_file(action["add"]))
+        elif "commitInfo" in action:
+            info = action["commitInfo"]
+    return Commit(removed, added, info)
+
+
+def _actions(content: bytes) -> Iterator[dict[str, Any]]:
+    return (json.loads(line) for line in content.splitlines() if line.strip())
+
+
 def _latest(folder: Storage) -> Snapshot | None:
     known = _CACHE.get(folder.uri)
     if known is not None and folder.stamp(commit_name(known.version)) == known.stamp is not None:
@@ -216,14 +245,18 @@ def _replay(folder: Storage, base: Snapshot | None, until: int | None) -> Snapsh
             content = folder.read(commit_name(version))
         except FileNotFoundError:
             break
-        found = _applied(found, version, (json.loads(line) for line in content.splitlines() if line.strip()))
+        found = _applied(found, version, _actions(content))
         version += 1
+    if found is not None and not found.info:  # what a commit says of itself is not in checkpoints
+        with contextlib.suppress(FileNotFoundError):
+            return replace(found, info=read_commit(folder, found.version).info)
     return found
 
 
 def _applied(base: Snapshot | None, version: int, actions: Iterable[Mapping[str, Any]]) -> Snapshot:
     files = dict(base.files) if base is not None else {}
     metadata = base.metadata if base is not None else {}
+    info: Mapping[str, Any] = {}
     added: list[DataFile] = []
     for action in actions:
         if "add" in action:
@@ -234,8 +267,10 @@ def _applied(base: Snapshot | None, version: int, actions: Iterable[Mapping[str,
             metadata = action["metaData"]
         elif "protocol" in action:
             _refuse_foreign(action["protocol"])
+        elif "commitInfo" in action:
+            info = action["commitInfo"]
     files.update((each.path, each) for each in added)
-    made = Snapshot(version, files, metadata)
+    made = Snapshot(version, files, metadata, info=info)
     if metadata and made.format > TABLE_FORMAT:
         raise StateConflict(
             "table.newer",
@@ -266,7 +301,7 @@ def _data_file(add: Mapping[str, Any]) -> DataFile:
     return DataFile(
         path=unquote(add["path"]),
         partition=str(next(iter(pairs.values()), "") or ""),
-        size=int(add["size"]),
+        size=int(add.get("size") or 0),
         rows=int(stats.get("numRecords", 0)),
         low=stats.get("minValues", {}),
         high=stats.get("maxValues", {}),

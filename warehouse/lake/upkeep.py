@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from quant.core.errors import InvariantBroken, UsageError
+from quant.core.errors import InvariantBroken, TransientError, UsageError
 from quant.core.time import utc_now
-from quant.warehouse.lake import delta
+from quant.warehouse.lake import delta, superseded
 from quant.warehouse.lake.content import partition_hash
 from quant.warehouse.lake.delta import DataFile, Snapshot
 from quant.warehouse.lake.layout import TableRef, history_ref, table_ref
@@ -64,9 +65,14 @@ def gc(lake: Lake, *, keep_hours: int = 168, dry_run: bool = False) -> list[str]
     """
     with lake.lock.hold("gc"):
         pinned, removed = pins(lake), []
-        for ref in [*lake.refs(), *histories(lake)]:
+        refs = lake.refs()
+        if not dry_run:
+            for ref in refs:
+                with contextlib.suppress(TransientError):  # a full disk: what is not settled is kept
+                    superseded.settle(lake, ref)
+        for ref in [*refs, *histories(lake)]:
             folder = lake.path(ref)
-            for name in _unneeded(lake, ref, _kept(ref, pinned), keep_hours):
+            for name in _unneeded(lake, ref, _kept(ref, pinned), keep_hours, settled=dry_run):
                 removed.append((ref.relative / name).as_posix())
                 if not dry_run:
                     folder.remove(name)
@@ -74,8 +80,15 @@ def gc(lake: Lake, *, keep_hours: int = 168, dry_run: bool = False) -> list[str]
 
 
 def histories(lake: Lake) -> list[TableRef]:
-    """The histories that exist, of golden and vendor tables."""
-    return [past for ref in lake.refs() if delta.open_table(lake.path(past := history_ref(ref))) is not None]
+    """The histories of golden and vendor tables that ever changed a row."""
+    return [history_ref(ref) for ref in lake.refs() if _has_past(lake, ref)]
+
+
+def _has_past(lake: Lake, ref: TableRef) -> bool:
+    found = delta.open_table(lake.path(ref))
+    if found is not None and superseded.has_past(found):
+        return True
+    return delta.open_table(lake.path(history_ref(ref))) is not None
 
 
 def _kept(ref: TableRef, pinned: Mapping[str, Mapping[str, int]]) -> set[int]:
@@ -84,10 +97,15 @@ def _kept(ref: TableRef, pinned: Mapping[str, Mapping[str, int]]) -> set[int]:
     return {versions[ref.table] for versions in pinned.values() if ref.table in versions}
 
 
-def _unneeded(lake: Lake, ref: TableRef, kept: set[int], keep_hours: int) -> list[str]:
+def _unneeded(lake: Lake, ref: TableRef, kept: set[int], keep_hours: int, *, settled: bool) -> list[str]:
     folder = lake.path(ref)
-    needed: set[str] = set()
-    for version in (None, *sorted(kept)):
+    latest = delta.open_table(folder)
+    if latest is None:
+        return []
+    needed = set(latest.files)
+    if not settled and not ref.past:
+        needed |= superseded.needed(lake, ref, latest)
+    for version in sorted(kept):
         found = delta.open_table(folder, version)
         assert found is not None
         needed |= set(found.files)
@@ -121,11 +139,14 @@ def compact_table(lake: Lake, ref: TableRef, *, min_files: int) -> bool:
     return found is not None and join_small(lake, ref, found, min_files) is not None
 
 
-def join_small(lake: Lake, ref: TableRef, base: Snapshot, min_files: int) -> Snapshot | None:
+def join_small(
+    lake: Lake, ref: TableRef, base: Snapshot, min_files: int, *, since: Snapshot | None = None
+) -> Snapshot | None:
     """Rewrite runs of ``min_files`` small files or more, in one commit; None where there are none, or
-    another machine has just changed the table.
+    another machine has just changed the table. With ``since`` in the partitions that were added to since.
     """
-    runs = list(_small_runs(ref, base, min_files))
+    added = base.files.keys() - since.files.keys() if since is not None else base.files.keys()
+    runs = list(_small_runs(ref, base, min_files, {base.files[path].partition for path in added}))
     if not runs:
         return None
     folder, table = lake.path(ref), ref.contract
@@ -150,13 +171,13 @@ def join_small(lake: Lake, ref: TableRef, base: Snapshot, min_files: int) -> Sna
         raise
 
 
-def _small_runs(ref: TableRef, base: Snapshot, min_files: int) -> Iterator[list[DataFile]]:
+def _small_runs(ref: TableRef, base: Snapshot, min_files: int, within: set[str]) -> Iterator[list[DataFile]]:
     """Small files side by side in time; joining others would make files that span what lies between."""
-    if len(base.files) < min_files:
-        return
     time = ref.contract.time
     limit = (delta.SEGMENT_ROWS if base.partition_column else delta.PLAIN_ROWS) // 2
-    for files in base.partitions().values():
+    for files in base.partitions(within).values():
+        if len(files) < min_files:
+            continue
         run: list[DataFile] = []
         for file in [*sorted(files, key=lambda f: (str(f.low.get(time or "", "")), f.path)), None]:
             if file is not None and file.rows < limit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -9,9 +10,9 @@ import polars as pl
 import pytest
 from tiny_market import bar_rows
 
-from quant.core.errors import UsageError
+from quant.core.errors import StateConflict, TransientError, UsageError
 from quant.warehouse.contracts.tables import contract
-from quant.warehouse.lake import Lake, delta, table_ref
+from quant.warehouse.lake import Lake, delta, log, superseded, table_ref
 from quant.warehouse.lake.layout import history_ref
 from quant.warehouse.lake.upkeep import histories
 
@@ -116,7 +117,7 @@ def test_a_write_that_died_before_its_commit_neither_loses_nor_doubles(
         patched.setattr(delta, "overwrite", _die)
         with pytest.raises(KeyboardInterrupt):
             write(lake, bars("10.60", R2))
-    assert history(lake).height == 4
+    assert history(lake).height == 0
     assert closes(lake, R3)[11, D1] == "10.5000"
     write(lake, bars("10.60", R3))
     assert history(lake).height == 4
@@ -183,7 +184,10 @@ def test_gc_and_listings_leave_the_history_alone(lake: Lake) -> None:
     assert closes(lake, R1)[11, D1] == "10.5000"
 
 
-def test_many_restatements_are_compacted_on_the_way(lake: Lake) -> None:
+def test_many_restatements_are_settled_and_compacted_on_the_way(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(superseded, "PENDING", 1)
     for step in range(40):
         write(lake, bars(f"10.{step + 10}", R1 + step * HOUR, (D1,)), D1, D1)
     opened = delta.open_table(lake.path(history_ref(BARS)))
@@ -192,6 +196,87 @@ def test_many_restatements_are_compacted_on_the_way(lake: Lake) -> None:
     assert history(lake).height == 78
     for step in (0, 17, 39):
         assert closes(lake, R1 + step * HOUR)[11, D1] == f"10.{step + 10}00"
+
+
+def settled(lake: Lake) -> int:
+    """Rows in the files of the history."""
+    opened = delta.open_table(lake.path(history_ref(BARS)))
+    return 0 if opened is None else opened.rows
+
+
+def test_what_is_superseded_reads_the_same_before_and_after_it_is_settled(lake: Lake) -> None:
+    for close, stamp in (("10.50", R1), ("10.60", R2), ("10.70", R3)):
+        write(lake, bars(close, stamp))
+    order = ["instrument_id", "session", "last_version"]
+    before, moments = history(lake).sort(order), (R1, R2 - HOUR, R2, R3)
+    seen = [closes(lake, moment) for moment in moments]
+    day = lake.scan(history_ref(BARS), None, D2, D2).collect()
+    assert (settled(lake), before.height, day.height) == (0, 8, 4)
+    for _ in range(2):
+        superseded.settle(lake, BARS)
+        assert settled(lake) == 8
+        assert history(lake).sort(order).equals(before)
+        assert [closes(lake, moment) for moment in moments] == seen
+    write(lake, bars("10.80", R3 + HOUR, (D2,)), D2, D2)
+    assert (settled(lake), history(lake).height) == (8, 10)
+    log._CACHE.clear()
+    assert history(lake).height == 10
+    lake.compact(min_files=1)
+    superseded.settle(lake, BARS)
+    assert (settled(lake), history(lake).height) == (10, 10)
+
+
+def test_a_settling_that_died_is_done_again_and_only_once(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(lake, bars("10.50", R1))
+    write(lake, bars("10.60", R2))
+    with monkeypatch.context() as patched:
+        patched.setattr(delta, "put", _die)
+        with pytest.raises(KeyboardInterrupt):
+            superseded.settle(lake, BARS)
+    assert (settled(lake), history(lake).height) == (0, 4)
+    superseded.settle(lake, BARS)
+    assert (settled(lake), history(lake).height) == (4, 4)
+
+
+def test_what_is_not_settled_survives_gc_on_a_full_disk(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(lake, bars("10.50", R1))
+    write(lake, bars("10.60", R2))
+
+    def full(*_: object) -> None:
+        raise TransientError("storage.full", "no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(delta, "put", full)
+        assert [name for name in lake.gc(keep_hours=0) if name.startswith("golden/")] == []
+    assert closes(lake, R1)[11, D1] == "10.5000"
+    doomed = lake.gc(keep_hours=0, dry_run=True)
+    assert len(doomed) == 1
+    assert lake.gc(keep_hours=0) == doomed
+    assert closes(lake, R1)[11, D1] == "10.5000"
+
+
+def test_a_table_made_again_in_its_place_has_a_history_of_its_own(lake: Lake) -> None:
+    for close, stamp in (("10.50", R1), ("10.60", R2), ("10.70", R3)):
+        write(lake, bars(close, stamp))
+    superseded.settle(lake, BARS)
+    shutil.rmtree(lake.root / "golden")
+    write(lake, bars("10.50", R1, (D1,)), D1, D1)
+    write(lake, bars("10.90", R2, (D1,)), D1, D1)
+    assert [str(c) for c in history(lake).filter(pl.col("last_version") == 1)["close"]].count("10.5000") >= 2
+    assert history(lake).height == 10
+
+
+def test_rows_deleted_by_another_program_are_missed_not_passed_over(lake: Lake) -> None:
+    write(lake, bars("10.50", R1))
+    first = delta.open_table(lake.path(BARS))
+    assert first is not None
+    write(lake, bars("10.60", R2))
+    for name in first.files:
+        lake.path(BARS).remove(name)
+    with pytest.raises(StateConflict, match="deleted before it was in the history"):
+        lake.read("bars_1d", as_of=R3)
 
 
 def test_vendor_tables_keep_theirs_and_system_tables_have_none(lake: Lake) -> None:
