@@ -32,6 +32,8 @@ from quant.warehouse.contracts.tables import contract, datasets
 from quant.warehouse.sources.settings import SourceSettings
 
 _SPECS = (".yaml", ".yml", ".toml")
+_SINCE_2025 = "920"
+_TOGETHER = 0.9
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -121,6 +123,8 @@ def _compare(table: str, one: Loaded, two: Loaded, start: date | None, end: date
     if (one.named_by_file or two.named_by_file) and "code" in a.frame.columns:
         b, note = _same_instrument(a, b)
         notes += note
+    b, renumbered = _same_numbers(a, b)
+    notes += renumbered
     request = Request(table, listing=_listing(a, b), stamp=_EPOCH, audit="files")
     if contract(table).key == ("instrument_id", "session"):
         report = compare(a, b, request)
@@ -137,8 +141,42 @@ def _compare(table: str, one: Loaded, two: Loaded, start: date | None, end: date
     return replace(report, alignment=(*notes, *report.alignment))
 
 
+def _same_numbers(a: Relation, b: Relation) -> tuple[Relation, list[str]]:
+    """Beijing's stocks of which one side writes the former number and the other the one they have had since
+    2025: the same last three digits, and returns that say the same.
+    """
+    if not {"code", "session", "close"} <= set(a.frame.columns) & set(b.frame.columns):
+        return b, []
+    ours, theirs = (set(x.frame["code"].drop_nulls().unique().to_list()) for x in (a, b))
+    renamed: dict[str, str] = {}
+    for code in sorted(c for c in ours - theirs if c.endswith(".BJ")):
+        like = [
+            c for c in theirs - ours
+            if c[3:] == code[3:] and c.startswith(_SINCE_2025) != code.startswith(_SINCE_2025)
+        ]  # fmt: skip
+        if len(like) == 1 and _same_returns(a.frame, code, b.frame, like[0]):
+            renamed[like[0]] = code
+    if not renamed:
+        return b, []
+    frame = b.frame.with_columns(pl.col("code").replace(renamed))
+    return replace(b, frame=frame), [
+        f"{there} of {b.name} is {here} of {a.name} under its other number" for there, here in renamed.items()
+    ]
+
+
+def _same_returns(one: pl.DataFrame, code: str, two: pl.DataFrame, other: str) -> bool:
+    closes = one.filter(pl.col("code") == code).select("session", "close").join(
+        two.filter(pl.col("code") == other).select("session", there="close"), on="session"
+    )  # fmt: skip
+    moves = closes.sort("session").select(pl.all().exclude("session").cast(pl.Float64).pct_change())
+    together = moves.drop_nulls().select(pl.corr("close", "there")).item() if closes.height > 2 else None
+    return together is not None and together > _TOGETHER
+
+
 def _span(frame: pl.DataFrame) -> str:
     """Codes and dates of a relation, in a few words."""
+    if not frame.height:
+        return "no rows within the dates asked for"
     codes = frame["code"].unique().sort().to_list()
     shown = ", ".join(str(code) for code in codes[:3]) + (
         f" and {len(codes) - 3} more" if len(codes) > 3 else ""
@@ -229,11 +267,19 @@ def _over(spec: FilesSource, data: Path) -> SourceSettings:
     settings = source_settings(spec.model_copy(update={"root": str(folder), "root_env": None}), folder)
     settings = replace(settings, root=folder, name=_short(data))
     if data.is_dir():
-        return settings
+        own = {name: replace(each, endpoint=_inside(each.endpoint, data))
+               for name, each in settings.datasets.items()}  # fmt: skip
+        return replace(settings, datasets=own)
     bars = {"bars_1d": replace(settings.datasets["bars_1d"], endpoint=data.name)}
     if "adjustment_factors" in settings.datasets:
         bars["adjustment_factors"] = replace(settings.datasets["adjustment_factors"], endpoint=data.name)
     return replace(settings, datasets=bars)
+
+
+def _inside(pattern: str, folder: Path) -> str:
+    """A pattern below a folder, also where that folder is the one that the pattern begins with."""
+    first, slash, rest = pattern.partition("/")
+    return rest if slash and first == folder.name and not any(folder.glob(pattern)) else pattern
 
 
 def _short(path: Path) -> str:

@@ -16,6 +16,7 @@ _NAMES: Final[dict[str, tuple[str, ...]]] = {
         *("orderbookid", "windcode", "seccode", "股票代码", "证券代码", "代码", "品种代码", "key"),
     ),
     "session": (
+        "session",
         *("tradedate", "tradingdate", "tradeday", "date", "datetime", "day", "timestamp", "bobtime", "time"),
         *("日期", "交易日期", "交易日", "时间", "datetime64", "index", "unnamed:0", ""),
     ),

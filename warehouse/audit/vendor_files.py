@@ -14,7 +14,7 @@ import polars as pl
 from quant.core.errors import CheckFailed, QuantError, UsageError
 from quant.core.ids import parse_code
 from quant.warehouse.audit.compare import Claims, Relation
-from quant.warehouse.audit.compare.relation import FLAGS, NUMBERS, Adjustment
+from quant.warehouse.audit.compare.relation import FLAGS, NUMBERS, OHLC, Adjustment
 from quant.warehouse.audit.headers import fields_of, known_headers
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.normalize.fields import convert
@@ -33,6 +33,8 @@ _SAID: Final[tuple[tuple[Adjustment, str], ...]] = (
     ("pre", r"qfq|前复权|forward"),
     ("post", r"hfq|后复权|backward"),
 )
+_GROUPED: Final = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
+_CORE: Final = ("code", "session", *OHLC)
 _WIDE_SHARE: Final = 0.6
 _SHOWN: Final = 5
 _AMERICAN: Final = ("%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S%#z", "%Y%m%d%H%M")
@@ -65,6 +67,7 @@ def from_source(
         frames.append(frame)
     rows = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
     fields = _declared(settings, wanted, rows)
+    _whole_spec(settings.name, wanted, fields, rows)
     frame, notes = typed(rows, fields, dataset, settings.name)
     spelling = next((f.style for f in fields if f.name == "code" and f.style), "") or ""
     claims = Claims(wanted.adjustment, bool(wanted.fields), "", spelling)  # type: ignore[arg-type]
@@ -119,6 +122,22 @@ def _declared(
     if all(f.name != "code" for f in fields) and "code" in rows.columns:
         fields += (FieldSettings("code", "code"),)
     return tuple(f for f in fields if f.column in rows.columns)
+
+
+def _whole_spec(
+    name: str, wanted: DatasetSettings, fields: Sequence[FieldSettings], rows: pl.DataFrame
+) -> None:
+    """A column that a spec names and no file has is a mistake in the spec, not a column without values."""
+    found = {f.column for f in fields}
+    lacking = [f for f in wanted.fields if f.column not in found and f.name in _CORE]
+    if lacking and rows.width:
+        raise CheckFailed(
+            "audit.column",
+            f"the files of {name} have no column {lacking[0].column} for {lacking[0].name}",
+            expected=f"the columns that its spec names for {', '.join(f.name for f in wanted.fields[:8])}",
+            found=", ".join(rows.columns[:12]),
+            hint="correct the spec",
+        )
 
 
 def _titles(frame: pl.DataFrame) -> set[str]:
@@ -182,9 +201,7 @@ def _sniffed(path: Path) -> DatasetSettings:
 
 
 def _head(path: Path) -> tuple[str, str]:
-    from quant.warehouse.sources.formats.unpacking import unpacked
-
-    for _, content in unpacked(path.read_bytes(), path.name, "*"):
+    for content in _unpacked(path):
         for encoding in _ENCODINGS:
             try:
                 return content.decode(encoding)[:20_000], "utf-8" if encoding == "utf-8-sig" else encoding
@@ -192,6 +209,19 @@ def _head(path: Path) -> tuple[str, str]:
                 continue
         return content.decode("latin-1")[:20_000], "latin-1"
     return "", "utf-8"
+
+
+def _unpacked(path: Path) -> list[bytes]:
+    from quant.warehouse.sources.formats.options import Unreadable
+    from quant.warehouse.sources.formats.unpacking import unpacked
+
+    try:
+        return [content for _, content in unpacked(path.read_bytes(), path.name, "*")]
+    except Unreadable as error:
+        raise CheckFailed(
+            "payload.unreadable", f"{path.name} cannot be unpacked", expected="a whole .gz or .zip",
+            found=str(error),
+        ) from error  # fmt: skip
 
 
 def _files(path: Path) -> list[Path]:
@@ -218,9 +248,9 @@ def _readable(path: Path) -> bool:
 def _said_by_name(path: Path) -> Adjustment:
     """What the names of the file and its folders say of the adjustment."""
     for part in (path.name, path.parent.name, path.parent.parent.name):
-        for said, pattern in _SAID:
-            if re.search(pattern, part.lower()):
-                return said
+        found = [said for said, pattern in _SAID if re.search(pattern, part.lower())]
+        if found:
+            return found[0] if len(found) == 1 else "unknown"
     return "unknown"
 
 
@@ -256,6 +286,7 @@ def typed(
     """Our columns: codes as 600519.SH where they are codes, dates, and floats in shares and yuan."""
     target = contract(dataset)
     columns: list[pl.Series] = []
+    notes: list[str] = []
     for each in fields:
         if each.column not in rows.columns:
             continue
@@ -266,7 +297,10 @@ def typed(
         elif dtype == pl.Date:
             columns.append(_dates(given, each))
         else:
-            columns.append(convert(given, each, dtype).values)
+            read = convert(_grouped(given) if dtype.is_float() else given, each, dtype)
+            columns.append(read.values)
+            if lame := int(read.unreadable.sum()):
+                notes.append(f"{lame} values of {each.column} of {name} cannot be read")
     frame = pl.DataFrame(columns)
     keys = [key for key in ("code", "session", target.time) if key and key in frame.columns]
     whole = frame.drop_nulls(keys)
@@ -274,7 +308,23 @@ def typed(
     prices = [n for n in whole.columns if n in NUMBERS]
     if prices and "session" in whole.columns:
         whole = whole.filter(~pl.all_horizontal(pl.col(prices).is_null()))
-    return whole, [f"{lost} rows of {name} have no code or date and are left out"] if lost else []
+    if lost:
+        notes.append(f"{lost} rows of {name} have no code or date and are left out")
+    return whole, notes
+
+
+def _grouped(column: pl.Series) -> pl.Series:
+    """Numbers written as 1,234,567.8 without the commas; other texts stay as they are."""
+    if column.dtype != pl.String:
+        return column
+    grouped = column.str.strip_chars().str.contains(_GROUPED)
+    if not grouped.any():
+        return column
+    return (
+        column.to_frame("x")
+        .select(pl.when(grouped).then(pl.col("x").str.replace_all(",", "")).otherwise("x"))
+        .to_series()
+    )
 
 
 def _dtype(name: str, known: pl.DataType | None) -> pl.DataType:

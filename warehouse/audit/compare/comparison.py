@@ -15,6 +15,7 @@ from quant.warehouse.audit.compare.adjustment import DECLARED
 from quant.warehouse.audit.compare.align import Around, Matched, Side, match
 from quant.warehouse.audit.compare.causes import Kind, cause, unit_cause
 from quant.warehouse.audit.compare.cells import Cells, Comparison, compare_rows
+from quant.warehouse.audit.compare.columns import Crossed, crossed_columns, crossed_side
 from quant.warehouse.audit.compare.consensus import judge_together
 from quant.warehouse.audit.compare.dates import NAMES, Shift, find_shift, moves
 from quant.warehouse.audit.compare.feed import Feed, MemoryFeed, Moved
@@ -36,12 +37,13 @@ from quant.warehouse.audit.compare.relation import (
 )
 from quant.warehouse.audit.compare.report import COVERAGE, AuditReport, findings_frame
 from quant.warehouse.audit.compare.rows import RowClassifier, Verdicts
-from quant.warehouse.audit.compare.scales import PLAIN, scale_of
+from quant.warehouse.audit.compare.scales import PLAIN, priced_wrong, scale_of
 from quant.warehouse.audit.compare.summary import summarised
 from quant.warehouse.audit.compare.systematic import collapse, single_findings
 from quant.warehouse.audit.compare.telling import Judged, Settings
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LOOKED_AT: Final = 50_000
 _WIDE_ROWS: Final = 3
 _MANY_ROWS: Final = 8
 _MANY_SHARE: Final = 0.05
@@ -101,6 +103,7 @@ class _Comparing:
         self.quanta: dict[str, tuple[float, float]] = {}
         self.scales: dict[str, tuple[float, float]] = {}
         self.undone: dict[str, Kind] = {}
+        self.crossed: Crossed = {}
         self.notes: list[str] = []
         self.found: list[Found] = []
         self.rows = {"a": 0, "b": 0}
@@ -126,7 +129,9 @@ class _Comparing:
     def _chunk(self, a: Side, b: Side, around: Around) -> None:
         if not self.ready:
             b = self._align_dates(a, b)
-        matched = match(a, b, len(self.instruments))
+        matched = match(a, self._right_columns(b), len(self.instruments))
+        if not self.ready and len(matched.day):
+            matched = self._align_columns(matched)
         self.presence.add(matched)
         if not len(matched.day):
             return
@@ -158,6 +163,26 @@ class _Comparing:
         at = np.searchsorted(shown, b.day)
         return b.moved(meant[at])
 
+    def _align_columns(self, matched: Matched) -> Matched:
+        """Give b's prices the names of the columns that they belong to."""
+        rows = np.arange(min(len(matched.day), _LOOKED_AT))
+        self.crossed = crossed_columns(matched, self.fields, rows)
+        if not self.crossed:
+            return matched
+        side = crossed_side(matched, self.crossed, rows)
+        text = ", ".join(f"{b} of {{b}} is {a} of {{a}}" for b, a in self.crossed.items())
+        names = [n for n in self.fields if n in self.crossed]
+        self.undone |= dict.fromkeys(names, "defect")
+        self.found.append(Found(
+            "swapped_columns", "/".join(names), -1, int(matched.day.min()), int(matched.day.max()),
+            len(names) * len(matched.day), f"{text} on {len(rows)} rows looked at", side,
+        ))  # fmt: skip
+        self.notes.append(text.replace("{a}", self.a.name).replace("{b}", self.b.name))
+        return replace(matched, b=self._right_columns(matched.b))
+
+    def _right_columns(self, b: Side) -> Side:
+        return replace(b, frame=b.frame.rename(self.crossed)) if self.crossed else b
+
     def _learn(self, matched: Matched) -> None:
         """Units and digits from a sample of the first rows that both have."""
         self.ready = True
@@ -188,8 +213,8 @@ class _Comparing:
         declared = self.a.claims.units and self.b.claims.units
         kind: Kind = "defect" if declared else "convention"
         self.undone[name] = kind
-        suspect = "b" if power > 0 else "a"
-        who, times = ("{b}", power) if power > 0 else ("{a}", -power)
+        suspect = priced_wrong(name, matched) or ("b" if power > 0 else "a")
+        who, times = ("{b}", power) if suspect == "b" else ("{a}", -power)
         detail = f"{name} of {who} x 1e{times} gives the other on {count} of {total} rows looked at"
         self.notes.append(detail.replace("{a}", self.a.name).replace("{b}", self.b.name))
         self.found.append(Found(
@@ -231,6 +256,7 @@ class _Comparing:
     def _whole_series(self, cells: Cells, dense: Ints) -> Cells:
         keys = self.instruments.keys.gather(dense)
         frame_a, frame_b = self.feed.series(keys)
+        frame_b = frame_b.rename(self.crossed) if self.crossed else frame_b
         a, b = self._side(self._rescaled(frame_a, 0)), self._side(self._rescaled(frame_b, 1))
         compared = {name for name, _ in self.comparison.counts}
         silent = frozenset(n for n in self.fields if n not in compared)

@@ -132,7 +132,9 @@ class RowClassifier(Evidence):
                 continue
             for power in _POWERS[kind]:
                 unit = 10.0**power
-                room = unit * 1.001 if name in ("volume", "amount") else 1e-9
+                room = {"volume": unit * 1.001, "amount": unit * 1.001, "price": unit * 0.0051 + 0.01}.get(
+                    kind, 1e-9
+                )
                 for small, large, suspect in (
                     (self.cells.b[i], self.cells.a[i], 2),
                     (self.cells.a[i], self.cells.b[i], 1),

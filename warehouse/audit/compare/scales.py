@@ -7,11 +7,14 @@ from typing import Final
 
 import numpy as np
 
+from quant.warehouse.audit.compare.align import Matched
 from quant.warehouse.audit.compare.relation import ADJUSTED, PRICES, Bools, Floats
 
 _MOST: Final = 0.9
 _FEWEST: Final = 5
 _CLOSE: Final = 0.005
+_LOOKED_AT: Final = 2_000
+_PRICED: Final = 0.05
 _NEVER: Final = ("factor",)
 
 
@@ -53,3 +56,25 @@ def scale_of(name: str, a: Floats, b: Floats) -> tuple[float, int, int]:
     if near.mean() < _MOST:
         return 1.0, int(near.sum()), total
     return scale, int(near.sum()), total
+
+
+def priced_wrong(name: str, matched: Matched) -> str:
+    """The side whose amount by volume is a power of ten off its prices while the other's is not; "" where
+    neither or both are, or one of the three columns is missing.
+    """
+    if name not in ("volume", "amount"):
+        return ""
+    off = []
+    for side, rows in ((matched.a, matched.rows_a), (matched.b, matched.rows_b)):
+        if not {"close", "volume", "amount"} <= set(side.frame.columns):
+            return ""
+        at = rows(np.arange(0, len(matched.day), max(1, len(matched.day) // _LOOKED_AT)))
+        close, volume, amount = (side.values(n, at) for n in ("close", "volume", "amount"))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            power = np.log10(amount / volume / close)
+        power = power[np.isfinite(power)]
+        off.append(float(np.median(power)) if power.size else np.nan)
+    right = [abs(x) < _PRICED for x in off]
+    if right[0] == right[1]:
+        return ""
+    return "b" if right[0] else "a"

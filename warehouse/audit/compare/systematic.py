@@ -155,8 +155,8 @@ def _collapse_group(
     broad = len(who) >= 3 and (len(who) >= _SHARE_OF_ALL * there and _long(group, rows))
     if len(group) > 1 and (broad or (len(group) >= _FEWEST and cells >= _SHARE_OF_ALL * max(could, 1))):
         codes = [instruments.codes[n] for n in sorted(who)]
-        share = f"{len(who)} of {there}" if len(who) <= there else f"{len(who)}"
-        text = f"{share} instruments ({listed(codes)}), e.g. {group[0].detail}"
+        shown = f"{len(who)} of {there}" if len(who) <= there else f"{len(who)}"
+        text = f"{shown} instruments ({listed(codes)}), e.g. {group[0].detail}"
         return [_merged(group, field, -1, text)]
     left, out = _by_day(group, matched, instruments, field)
     by_name: dict[int, list[Found]] = defaultdict(list)
