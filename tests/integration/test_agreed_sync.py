@@ -26,7 +26,7 @@ from quant.pipelines.workspace import Workspace
 from quant.qcli.main import run
 from quant.warehouse.lake import Lake
 
-KILLS = 100 if os.environ.get("QUANT_SOAK") == "1" else 6
+KILLS = 100 if os.environ.get("QUANT_SOAK") == "1" else 3
 PROJECT = """apiVersion = "quant/v1"
 kind = "project"
 name = "three"

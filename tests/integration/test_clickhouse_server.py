@@ -19,6 +19,7 @@ import pytest
 from server_case import PASSWORD, database
 
 from quant.core.errors import QuantError, StateConflict, TransientError, UsageError
+from quant.qcli.main import run
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.engines import query
 from quant.warehouse.engines.projections import LOADS, NEXT, definition, init, load, loaded, status
@@ -29,7 +30,7 @@ from quant.warehouse.lake import Lake, table_ref
 pytest.importorskip("chdb", reason="chdb has no wheel for this system")
 
 BARS = table_ref("bars_1d")
-KILLS = 60 if os.environ.get("QUANT_SOAK") == "1" else 4
+KILLS = 60 if os.environ.get("QUANT_SOAK") == "1" else 3
 
 
 @pytest.fixture(scope="module")
@@ -347,7 +348,9 @@ def loaded_version(settings: ServerSettings) -> int:
     return held.version
 
 
-def test_from_the_command_line(lake: Lake, settings: ServerSettings, tmp_path: Path) -> None:
+def test_from_the_command_line(
+    lake: Lake, settings: ServerSettings, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     desk = tmp_path / "desk"
     desk.mkdir()
     reference = f'password = "{settings.password}"' if settings.password else ""
@@ -356,27 +359,27 @@ def test_from_the_command_line(lake: Lake, settings: ServerSettings, tmp_path: P
         f'url = "{settings.url}"\n{reference}\n[profiles.demo.engine]\nsql = "server"\n',
         encoding="utf-8",
     )
-    assert quant(desk, "warehouse", "init")[0] == 0
-    code, out = quant(desk, "warehouse", "load", "--json")
+    assert quant(capsys, desk, "warehouse", "init")[0] == 0
+    code, out = quant(capsys, desk, "warehouse", "load", "--json")
     assert (code, json.loads(out)["tables"][0]["rows"]) == (0, 1200)
-    assert quant(desk, "warehouse", "verify")[0] == 0
-    code, out = quant(desk, "data", "sql", "select count(*) as n from bars_1d", "--json")
+    assert quant(capsys, desk, "warehouse", "verify")[0] == 0
+    code, out = quant(capsys, desk, "data", "sql", "select count(*) as n from bars_1d", "--json")
     assert (code, json.loads(out)["rows"], json.loads(out)["engine"]) == (0, [[1200]], "server")
     with connection(settings) as client:
         client.command("alter table bars_1d drop partition 2024")
-    code, out = quant(desk, "warehouse", "verify", "--json")
+    code, out = quant(capsys, desk, "warehouse", "verify", "--json")
     report = json.loads(out)
     assert (code, report["error"]["code"]) == (3, "server.differs")
     assert "bars_1d 2024" in report["error"]["message"]
-    assert quant(desk, "warehouse", "load", "--again")[0] == 0
-    code, out = quant(desk, "warehouse", "status", "--json")
+    assert quant(capsys, desk, "warehouse", "load", "--again")[0] == 0
+    code, out = quant(capsys, desk, "warehouse", "status", "--json")
     assert [(t["table"], t["current"]) for t in json.loads(out)["tables"]] == [("bars_1d", True)]
     assert PASSWORD not in out
 
 
-def quant(desk: Path, *argv: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "quant.qcli.main", *argv, "-w", str(desk)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert PASSWORD not in done.stdout + done.stderr
-    assert done.returncode != 1, done.stderr
-    return done.returncode, done.stdout
+def quant(capsys: pytest.CaptureFixture[str], desk: Path, *argv: str) -> tuple[int, str]:
+    code = run([*argv, "-w", str(desk)])
+    said = capsys.readouterr()
+    assert PASSWORD not in said.out + said.err
+    assert code != 1, said.err
+    return code, said.out
