@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from conftest import write_small_workspace
+from small_case import write_small_workspace
 
 from quant.pipelines.flows.sync import SyncRequest, plan_sync
 from quant.pipelines.sources import data_specs

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import agreed_case
 import pytest
-from conftest import SOAK
+from soak import SOAK
 
 from quant.warehouse.lake import Lake
 

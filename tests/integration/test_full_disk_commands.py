@@ -12,7 +12,7 @@ from pathlib import Path
 
 import agreed_case
 import pytest
-from conftest import SOAK
+from soak import SOAK
 
 SIZES = range(100, 2100, 100) if SOAK else (150, 700)
 """KiB of the disk beyond what lies on it: from no room for anything to room for almost all."""

@@ -13,8 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 from baostock_server import BaostockServer
-from conftest import SOAK
 from desks import sync_desk, write_desk
+from soak import SOAK
 
 from quant.core.errors import QuantError
 from quant.pipelines.workspace import Workspace

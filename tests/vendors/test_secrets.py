@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from desks import write_desk
+from faults import Faults
+from soak import SOAK
 from test_tushare import END, SOURCE, START
 from tushare_server import TOKEN, TushareServer
 
@@ -204,4 +206,88 @@ def test_no_artefact_of_a_sync_holds_the_token(tmp_path: Path) -> None:
     assert b"vendor.refused" in said
     assert TOKEN.encode() not in said
     holding = [p for p in tmp_path.rglob("*") if p.is_file() and TOKEN.encode() in p.read_bytes()]
+    assert holding == []
+
+
+KEYRING = """
+import json, os, pathlib
+from keyring.backend import KeyringBackend
+
+
+class Memory(KeyringBackend):
+    priority = 10
+
+    def get_password(self, service, name):
+        return json.loads(os.environ["TEST_KEYRING"]).get(f"{service}/{name}")
+
+    def set_password(self, service, name, value):
+        raise NotImplementedError
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["env", "keyring", "file"])
+def test_no_artefact_of_any_kind_of_secret_holds_it(tmp_path: Path, kind: str, home: Path) -> None:
+    """Refused, spoilt and good answers, a second process, an audit, Dagster's records, the encrypted file:
+    nothing that is written or printed shows the token, plain, quoted or in base64.
+    """
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "TS_TOKEN"},
+        "QUANT_QUOTA_DB": str(tmp_path / "quota.db"),
+        "QUANT_CONFIG_HOME": str(home),
+        "HOME": str(tmp_path / "home"),
+    }
+    (tmp_path / "home").mkdir()
+    backends = tmp_path / "backends"
+    if kind == "env":
+        environment["TS_TOKEN"] = TOKEN
+        reference = "env://TS_TOKEN"
+    elif kind == "file":
+        set_secret("file://tushare", TOKEN)
+        reference = "file://tushare"
+    else:
+        backends.mkdir()
+        (backends / "memory_ring.py").write_text(KEYRING, encoding="utf-8")
+        environment |= {
+            "PYTHONPATH": str(backends),
+            "PYTHON_KEYRING_BACKEND": "memory_ring.Memory",
+            "TEST_KEYRING": json.dumps({"tushare/token": TOKEN}),
+        }
+        reference = "keyring://tushare/token"
+    root, said, codes = tmp_path / "desk", b"", []
+
+    def quant(*arguments: str) -> None:
+        nonlocal said
+        command = [sys.executable, "-m", "quant.qcli.main", *arguments, "-w", str(root)]
+        done = subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False)
+        codes.append(done.returncode)
+        said += done.stdout + done.stderr
+
+    with TushareServer(indiscreet=True) as vendor:
+        text = SOURCE.format(url=vendor.url, per_minute=10_000, per_day=10_000, rows=5000, timeout=2)
+        write_desk(root, "ts", text.replace("env://TS_TOKEN", reference), START, END)
+        quant("data", "sync", "bars_1d", "--debug")
+        vendor.indiscreet, vendor.token = False, "another"
+        quant("data", "sync", "bars_1d", "--json")
+        vendor.token = TOKEN
+        if kind == "env" or SOAK:
+            vendor.faults = Faults(3, rate=1.0, kinds=("half_json", "not_json", "wrong_type"))
+            quant("data", "sync", "bars_1d")
+            assert codes.pop() in (3, 4), said.decode()[-3000:]
+            vendor.faults = None
+        quant("data", "sync", "bars_1d")
+        if kind == "env" or SOAK:
+            quant("data", "sync", "bars_1d", "--dry-run", "--json")
+            quant("data", "restate", "bars_1d", "--from", str(START), "--to", str(END))
+            quant("data", "status", "--json")
+            quant("data", "canary", "--json")
+            codes.pop()  # it may find what the faults left
+    assert codes[:2] == [1, 1], said.decode()[-3000:]
+    assert not any(codes[2:]), said.decode()[-3000:]
+    forms = [TOKEN.encode(), base64.b64encode(TOKEN.encode()), TOKEN[:20].encode()]
+    assert [form for form in forms if form in said] == []
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert any("dagster" in str(path) and path.suffix == ".db" for path in written)
+    assert any("raw" in path.parts for path in written)
+    holding = [path for path in written for form in forms if form in path.read_bytes()]
     assert holding == []

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from conftest import SOAK
 from desks import sync_desk, write_desk
 from faults import Faults
+from soak import SOAK
 from truth import truth
 from tushare_server import TOKEN, TushareServer
 
