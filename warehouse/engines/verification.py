@@ -117,6 +117,9 @@ def _sums(ref: TableRef, column: str | None) -> str:
 
 
 def _hashed(column: ColumnContract) -> str:
+    """A column as it is hashed: the width of a decimal counts, and that of a nullable one is another."""
+    if isinstance(column.dtype, pl.Decimal):
+        return f"cast(`{column.name}` as Nullable(Decimal(38, {column.dtype.scale})))"
     text = isinstance(column.dtype, pl.String)
     return f"cast(`{column.name}` as Nullable(String))" if text else f"`{column.name}`"
 
