@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
-from quant.core.errors import CheckFailed, UsageError
+from quant.core.errors import CheckFailed, QuantError, UsageError
 from quant.core.ids import parse_code
+from quant.core.market.calendar import calendar
+from quant.core.market.sessions import calendar_name
 from quant.pipelines.sources import data_specs
 
 if TYPE_CHECKING:
@@ -76,12 +79,14 @@ def why(desk: Workspace, table: str, code: str, day: date, field: str) -> Cell:
     votes = [_vote(lake, target, name, instrument, day, field, golden) for name in settings.sources]
     if golden is None and not any(vote.there for vote in votes):
         aside = _set_aside(lake, settings, shown, day)
+        before = _session_before(shown, day) if target.time is not None else None
+        again = f"quant data sync {table} --start {day} --end {day}"
         raise UsageError(
             "why.absent",
             f"nobody has a row of {table} for {shown} on {day}",
             expected="a session on which the instrument was listed, inside what was synchronised",
-            found="; ".join(aside) or "no row",
-            hint=f"quant data sync {table} --start {day} --end {day}",
+            found="; ".join(aside) or ("the exchange was closed" if before else "no row"),
+            hint=f"{before} is the session before" if before else again,
         )
     decided = _decision(lake, target, instrument, day, field)
     return Cell(
@@ -135,6 +140,16 @@ def _refuse_field(target: TableContract, field: str) -> None:
             expected="a table with a row an instrument, as bars_1d",
             found=target.name,
         )
+
+
+def _session_before(code: str, day: date) -> date | None:
+    """The session before a day on which the exchange is closed; None for a session, and where no calendar
+    tells.
+    """
+    with contextlib.suppress(QuantError):
+        dates = calendar(calendar_name(parse_code(code).mic))
+        return None if dates.is_session(day) else dates.previous(day)
+    return None
 
 
 def _instrument(lake: Lake, code: str) -> tuple[int, str]:

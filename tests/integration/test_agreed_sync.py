@@ -169,6 +169,7 @@ def test_why_shows_every_vote_with_its_payload(
     ("words", "fault"),
     [
         (("600000.SH", "2024-01-06", "close"), "why.absent"),
+        (("600000.SH", "2031-01-06", "close"), "why.absent"),
         (("600000.SH", "2024-01-15", "closing"), "column.unknown"),
         (("601999.SH", "2024-01-15", "close"), "code.unknown"),
         (("600000.SH", "2024-01-15", "close", "--table", "nope"), "table.unknown"),
