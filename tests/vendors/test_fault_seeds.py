@@ -176,6 +176,16 @@ def shown_by_each_other(lake: Lake) -> int:
     return (found.open.height if found else 0) + chain.failing
 
 
+def test_days_without_any_event_are_stored_as_such(tmp_path: Path, server: Unreliable) -> None:
+    server.misbehave(0, 0.0)
+    day = date(2021, 3, 2)
+    desk = write_desk(tmp_path, "bao", SOURCE.format(port=server.port), day, day)
+    assert sync_desk(desk, *TABLES)[1] == []
+    lake = Lake(desk.lake)
+    assert [lake.count(name) for name in SPARSE] == [0, 0]
+    assert lake.count("bars_1d") > 5
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_stored_is_whole_or_it_is_said_why_not(
     seed: int, tmp_path: Path, server: Unreliable, known: Workspace, faultless: dict[str, pl.DataFrame]

@@ -261,7 +261,9 @@ def with_ids(work: pl.DataFrame, context: Context, when: str = "") -> pl.DataFra
 
 
 def _first_of_each(work: pl.DataFrame, dataset: DatasetSettings, *key: str) -> pl.DataFrame:
-    return work.unique(list(key), keep="first", maintain_order=True) if dataset.distinct else work
+    if not dataset.distinct or not work.height:  # an empty answer has no columns
+        return work
+    return work.unique(list(key), keep="first", maintain_order=True)
 
 
 def _with_instants(work: pl.DataFrame, column: str, context: Context) -> pl.DataFrame:
