@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -273,3 +274,28 @@ def test_a_factor_that_slips_for_a_day_is_no_wrong_reference_price(shared: Any) 
     found = outcome.tables[0].report.findings.filter(pl.col("kind") != "rounding")
     assert set(found["cause"]) == {"unmarked_adjustment", "other_factor"}
     assert found.filter(pl.col("cause") == "other_factor")["session"].to_list() == [date(2024, 6, 25)]
+
+
+@pytest.mark.parametrize("days", [1, -1])
+def test_dates_of_an_adjusted_file_moved(tmp_path: Path, days: int) -> None:
+    """The shape of a bar shows the day, the ratio of its prices the adjustment."""
+    b = forward(bars()).with_columns(pl.col("session").dt.offset_by(f"{days}d"))
+    found = named(files(tmp_path, plain(), b))
+    assert set(found) == {"time_zone", "unmarked_adjustment"}
+    assert found["unmarked_adjustment"] == {"b"}
+
+
+def test_two_instruments_of_one_trade_under_one_code(tmp_path: Path) -> None:
+    """Returns that go together do not make two instruments one when nothing else agrees."""
+    longest = plain().group_by("code", maintain_order=True).len().sort("len")["code"][-1]
+    one = plain().filter(pl.col("code") == longest)
+    draw = np.random.default_rng(4)
+    own = np.exp(np.cumsum(draw.normal(0, 0.01, one.height)))
+    two = one.with_columns(
+        *((pl.col(n) * 2.7 * pl.Series(own * draw.uniform(0.995, 1.005, one.height))).round(2) for n in OHLC),
+        volume=pl.col("volume") * pl.Series(draw.uniform(0.3, 3, one.height)) // 1,
+    )
+    together = np.corrcoef(*(np.diff(np.log(side["close"].to_numpy())) for side in (one, two)))[0, 1]
+    assert 0.8 < together < 0.97
+    found = files(tmp_path, one, two).tables[0].report.findings
+    assert found.filter(pl.col("cause") == "identity").height == 1

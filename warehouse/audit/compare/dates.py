@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,8 +13,13 @@ from quant.warehouse.audit.compare.relation import OHLC, Bools, Floats, Ints
 
 _ENOUGH: Final = 0.9
 _LITTLE: Final = 0.2
+_CHANCE: Final = 0.5
 _FEWEST: Final = 4
+_FEWEST_SHAPES: Final = 15
+_CENT: Final = 0.0102
 NAMES: Final = 60
+
+Agreement = Callable[[Ints, Floats, Ints, Floats, Ints], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,18 +84,28 @@ def _shift(a: tuple[Ints, Floats], b: tuple[Ints, Floats]) -> Shift | None:
     last = price_b[-1][np.isfinite(price_b[-1])]
     if not last.size or np.ptp(last) == 0:
         return None
-    plain = _agree(day_a, price_a, day_b, price_b, day_b)
-    if plain > _LITTLE:
+    if _agree(day_a, price_a, day_b, price_b, day_b) > _LITTLE:
         return None
+    return _best(day_a, price_a, day_b, price_b, _agree) or _by_shape(day_a, price_a, day_b, price_b)
+
+
+def _by_shape(day_a: Ints, price_a: Floats, day_b: Ints, price_b: Floats) -> Shift | None:
+    """A shift between series that are adjusted differently: a ratio leaves the shape of a bar alone."""
+    if len(price_a) < len(OHLC) or _alike(day_a, price_a, day_b, price_b, day_b) > _CHANCE:
+        return None
+    return _best(day_a, price_a, day_b, price_b, _alike)
+
+
+def _best(day_a: Ints, price_a: Floats, day_b: Ints, price_b: Floats, agree: Agreement) -> Shift | None:
     best: Shift | None = None
     for step in (1, -1):
         at = np.searchsorted(day_a, day_b, side="left" if step > 0 else "right") - (1 if step > 0 else 0)
         ok = (at >= 0) & (at < len(day_a))
         meant = np.where(ok, day_a[np.clip(at, 0, len(day_a) - 1)], -1)
-        if _agree(day_a, price_a, day_b, price_b, meant) >= _ENOUGH:
+        if agree(day_a, price_a, day_b, price_b, meant) >= _ENOUGH:
             best = Shift("shifted_day", step, len(day_b))
     for step in (1, -1):
-        if _agree(day_a, price_a, day_b, price_b, day_b - step) >= _ENOUGH:
+        if agree(day_a, price_a, day_b, price_b, day_b - step) >= _ENOUGH:
             weekend = ((day_b + 3) % 7 >= 5).mean()
             if weekend > 0.05 or best is None:
                 best = Shift("time_zone", step, len(day_b))
@@ -107,3 +122,19 @@ def _agree(day_a: Ints, price_a: Floats, day_b: Ints, price_b: Floats, meant: In
         near = np.abs(price_a[:, at] - price_b) <= 1e-6 * np.abs(price_b) + 1e-9
     whole: Bools = np.all(near, axis=0)
     return float(whole[there].mean())
+
+
+def _alike(day_a: Ints, price_a: Floats, day_b: Ints, price_b: Floats, meant: Ints) -> float:
+    """The same for open, high and low over close, as far as prices in cents show them; bars without any range
+    say nothing.
+    """
+    at = np.minimum(np.searchsorted(day_a, meant), len(day_a) - 1)
+    there = day_a[at] == meant
+    one, two = price_a[:, at], price_b
+    with np.errstate(invalid="ignore", divide="ignore"):
+        off = np.abs(one[:-1] / one[-1] - two[:-1] / two[-1])
+        room = _CENT * (1 / np.abs(one[-1]) + 1 / np.abs(two[-1]))
+        ranged = there & (np.ptp(one, axis=0) > 3 * room * np.abs(one[-1]))
+    if ranged.sum() < max(_FEWEST_SHAPES, 0.3 * len(day_b)):
+        return 0.0
+    return float(np.all(off <= room, axis=0)[ranged].mean())

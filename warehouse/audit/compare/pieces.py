@@ -146,8 +146,10 @@ def _ratio(a: Floats, b: Floats, edge: Edge) -> Fit:
         if finer is None:
             break
         piece = finer
+    slope, offset = _slopes(a, b, piece, spike), np.zeros(len(level))
+    for first in np.flatnonzero(np.diff(piece) > 0) + 1:
+        _cut(a, b, piece, slope, offset, int(first), np.flatnonzero(~spike), edge, still=True)
     slope = _slopes(a, b, piece, spike)
-    offset = np.zeros(len(slope))
     return Fit("ratio", piece, slope, offset, _odd(a, b, slope, offset, edge))
 
 
@@ -258,27 +260,40 @@ def _affine(a: Floats, b: Floats, edge: Edge) -> Fit:
 
 
 def _settle(a: Floats, b: Floats, piece: Ints, slope: Floats, offset: Floats, good: Ints, edge: Edge) -> None:
-    """Move every boundary to where the lines on both sides leave the least unexplained, and draw them anew: a
-    line that runs on over a small step has bent to it.
+    """Move every boundary to where it belongs and draw the lines anew: a line that runs on over a small step
+    has bent to it.
     """
     for first in np.flatnonzero(np.diff(piece) > 0) + 1:
-        near = good[(good >= first - _BESIDE) & (good < first + _BESIDE)]
-        near = near[(piece[near] == piece[first - 1]) | (piece[near] == piece[first])]
-        if not len(near):
-            continue
-        at = a[:, near], b[:, near]
-        left, right = (
-            _off(*at, slope[row], offset[row], edge).sum(axis=0) for row in (first - 1, first)
-        )  # fmt: skip
-        total = np.r_[0, np.cumsum(left)] + np.r_[right.sum(), right.sum() - np.cumsum(right)]
-        cut = int(total.argmin())
         before, after = piece[first - 1], piece[first]
-        piece[near[:cut]], piece[near[cut:]] = before, after
+        _cut(a, b, piece, slope, offset, int(first), good, edge, still=False)
         for number in (before, after):
             rows = good[piece[good] == number]
             line = _line(a[:, rows], b[:, rows], edge) if len(rows) >= _AFFINE_ROWS else None
             if line is not None:
                 slope[piece == number], offset[piece == number] = line
+
+
+def _cut(
+    a: Floats, b: Floats, piece: Ints, slope: Floats, offset: Floats, first: int, good: Ints, edge: Edge,
+    *, still: bool,
+) -> None:  # fmt: skip
+    """Move the boundary at ``first`` to where the lines on both sides leave the least unexplained; to the
+    first such row unless ``still`` leaves it where it is as good.
+    """
+    before, after = piece[first - 1], piece[first]
+    near = good[(good >= first - _BESIDE) & (good < first + _BESIDE)]
+    near = near[(piece[near] == before) | (piece[near] == after)]
+    if not len(near):
+        return
+    at = a[:, near], b[:, near]
+    left, right = (_off(*at, slope[row], offset[row], edge).sum(axis=0) for row in (first - 1, first))
+    total = np.r_[0, np.cumsum(left)] + np.r_[right.sum(), right.sum() - np.cumsum(right)]
+    now, cut = int((near < first).sum()), int(total.argmin())
+    if still and total[now] <= total[cut]:
+        return
+    inside = slice(int(near[0]), int(near[-1]) + 1)
+    edge_row = int(near[cut]) if cut < len(near) else int(near[-1]) + 1
+    piece[inside] = np.where(np.arange(inside.start, inside.stop) < edge_row, before, after)
 
 
 def _off(a: Floats, b: Floats, slope: float, offset: float, edge: Edge) -> Floats:

@@ -26,6 +26,9 @@ _FAMILY: Final = {"": "none", "adj_": "unknown", "qfq_": "pre", "hfq_": "post"}
 _CONSTANT: Final = 0.9
 _RATIO: Final[tuple[Model, ...]] = ("ratio",)
 _MODELS: Final[Mapping[str, tuple[Model, ...]]] = dict.fromkeys(ADDITIVE, ("additive", "affine"))
+_STRANGE: Final = 0.8
+_RELATED: Final = 0.97
+"""Returns of one instrument correlate by more, and where volumes differ as well, by much more."""
 _FEWEST: Final = 5
 _OTHER: Final = 0.1
 """How far from 1 a constant ratio of amounts is another unit, as a currency, rather than other trades."""
@@ -195,7 +198,8 @@ class _Worker(Telling):
         if x.std() == 0 or y.std() == 0:
             return
         together = float(np.corrcoef(x, y)[0, 1])
-        if together < 0.8 and self.bad[close][rows].mean() > 0.9:
+        other = "volume" in self.bad and self.bad["volume"][rows].mean() > _CONSTANT
+        if together < (_RELATED if other else _STRANGE) and self.bad[close][rows].mean() > _CONSTANT:
             detail = f"returns correlate by {together:.2f} over {len(rows)} rows: not the same instrument"
             self.add("identity", names, rows, detail, field="bar")
             for name in self.settings.fields:
