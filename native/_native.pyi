@@ -257,7 +257,7 @@ def metrics_relative(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, N
 
 def metrics_turnover(arg0: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], arg1: float, arg2: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu')], /) -> None: ...
 
-def panel_scatter(frame: object, days: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], ids: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Sequence[tuple], digits: int) -> int:
+def panel_scatter(frame: object, days: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], ids: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C', device='cpu', writable=False)], targets: Sequence[tuple], digits: int) -> tuple:
     """
     Places rows into matrices; see quant.native.panel. The GIL is released.
     """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from quant.native.extension import native
 if TYPE_CHECKING:
     import polars as pl
 
-__all__ = ["KEY", "Kind", "Target", "carry", "distinct", "scatter"]
+__all__ = ["KEY", "Kind", "Missed", "Target", "carry", "distinct", "scatter"]
 
 KEY: Final = ("instrument_id", "session")
 """The first two columns of every frame."""
@@ -52,6 +52,13 @@ class Target:
     other_bit: int = 0
 
 
+class Missed(NamedTuple):
+    """Rows that found no cell: all of them, and those of other instruments in the time of the axes."""
+
+    off: int
+    strangers: int
+
+
 def scatter(
     frame: pl.DataFrame,
     days: npt.NDArray[np.int32],
@@ -59,8 +66,8 @@ def scatter(
     targets: Sequence[Target],
     *,
     digits: int = 4,
-) -> int:
-    """Fill the targets from a frame whose first columns are ``KEY``; how many rows lie off the axes.
+) -> Missed:
+    """Fill the targets from a frame whose first columns are ``KEY``; the rows that lie off the axes.
 
     ``days`` are increasing days since 1970-01-01, ``instruments`` different ids. Raises UsageError for a
     column of a type that its matrix cannot take, InvariantBroken for a number beyond 64 bits.
@@ -77,7 +84,8 @@ def scatter(
         )
         for target in targets
     ]
-    return native.panel_scatter(frame, days, instruments, given, digits)
+    off, strangers = native.panel_scatter(frame, days, instruments, given, digits)
+    return Missed(off, strangers)
 
 
 def distinct(frame: pl.DataFrame, first: int, last: int) -> npt.NDArray[np.int64]:

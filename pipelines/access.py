@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -44,16 +44,15 @@ class PinnedReader:
             as_of=self._as_of,
         )
 
-    def batches(
+    def parts(
         self, table: str, *, start: date | None = None, end: date | None = None, columns: Sequence[str]
-    ) -> Iterator[pl.DataFrame]:
-        """The same in pieces, in any order; rows outside of ``[start, end]`` may come too."""
-        if table in self._versions:
-            yield from self._lake.batches(
-                table,
-                version=self._versions[table],
-                start=start,
-                end=end,
-                columns=columns,
-                as_of=self._as_of,
-            )
+    ) -> list[Callable[[], pl.DataFrame]]:
+        """The same in parts, each read by a function of its own; rows outside of ``[start, end]`` may come
+        too.
+        """
+        if table not in self._versions:
+            return []
+        version = self._versions[table]
+        return self._lake.parts(
+            table, version=version, start=start, end=end, columns=columns, as_of=self._as_of
+        )

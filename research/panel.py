@@ -19,7 +19,7 @@ import polars as pl
 from quant.core.market.instrument import BOARD_SHIFT, Board
 from quant.core.money import MONEY_SCALE, RATIO_SCALE
 from quant.native.panel import carry as native_carry
-from quant.research.panel_bars import read_bars, read_factors, traded_instruments
+from quant.research.panel_bars import read_bars, read_factors
 from quant.research.reported import Reported, ReportedValues
 
 if TYPE_CHECKING:
@@ -123,8 +123,7 @@ def load_panel(reader: TableReader, calendar: Calendar, start: date, end: date) 
     """Load ``[start, end]`` from the golden tables of ``reader``; every instrument with a bar is a column."""
     sessions = tuple(calendar.sessions(start, end))
     days = np.array([(d - EPOCH).days for d in sessions], dtype=np.int32)
-    instruments = traded_instruments(reader, days, start, end)
-    bars = read_bars(reader, days, instruments, start, end)
+    instruments, bars = read_bars(reader, days, start, end)
     master = _master(reader, instruments)
     bars["flags"] |= _boards(reader, days, instruments, master.boards)
     return Panel(

@@ -1,10 +1,11 @@
-"""Daily bars from a table into the panel's matrices, piece by piece as the reader gives them."""
+"""Daily bars from a table into the panel's matrices, part by part in threads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -27,41 +28,75 @@ if TYPE_CHECKING:
 PRICES: Final = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down")
 FLAGS: Final = {"suspended": SUSPENDED, "st": ST, "delisting": DELISTING, "no_limit": NO_LIMIT}
 Days = npt.NDArray[np.int32]
+T = TypeVar("T")
+
+
+Part = Callable[[], pl.DataFrame]
+SAMPLED: Final = 8
+"""One part in so many is read for the instruments first; the last always is."""
 
 
 @runtime_checkable
-class BatchReader(Protocol):
-    """A reader that can give a table in pieces, in any order, for less memory than one frame takes. Rows
-    outside of ``[start, end]`` may come too.
+class PartReader(Protocol):
+    """A reader that can give a table in parts, in any order, for less memory than one frame takes; each is
+    read by a function of its own, in any thread. Rows outside of ``[start, end]`` may come too.
     """
 
-    def batches(
+    def parts(
         self, table: str, *, start: date | None = None, end: date | None = None, columns: Sequence[str]
-    ) -> Iterator[pl.DataFrame]: ...
+    ) -> Sequence[Part]: ...
 
 
-def pieces(
+def parts_of(
     reader: TableReader, table: str, start: date, end: date, columns: Sequence[str]
-) -> Iterator[pl.DataFrame]:
+) -> Sequence[Part]:
     """The rows of ``[start, end]``, and perhaps others, with exactly ``columns``."""
-    if isinstance(reader, BatchReader):
-        yield from reader.batches(table, start=start, end=end, columns=columns)
-    else:
-        yield reader.read(table, start=start, end=end, columns=columns).select(columns)
+    if isinstance(reader, PartReader):
+        return reader.parts(table, start=start, end=end, columns=columns)
+    return [lambda: reader.read(table, start=start, end=end, columns=columns).select(columns)]
 
 
-def traded_instruments(reader: TableReader, days: Days, start: date, end: date) -> Int:
-    """Ids with a bar in the sessions ``days``, increasing."""
-    if not len(days):
-        return np.zeros(0, np.int64)
-    found = [distinct(f, int(days[0]), int(days[-1])) for f in pieces(reader, "bars_1d", start, end, KEY)]
-    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+def each(parts: Sequence[Part], work: Callable[[pl.DataFrame], T]) -> list[T]:
+    """What ``work`` makes of every part. One thread works while polars' own decode the parts of others."""
+    if len(parts) < 2:
+        return [work(part()) for part in parts]
+    threads = min(pl.thread_pool_size() + 1, len(parts))
+    with ThreadPoolExecutor(threads, thread_name_prefix="panel") as pool:
+        waiting = [pool.submit(lambda part: work(part()), part) for part in parts]
+        try:
+            return [future.result() for future in waiting]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def read_bars(
+    reader: TableReader, days: Days, start: date, end: date
+) -> tuple[Int, dict[str, npt.NDArray[Any]]]:
+    """Ids with a bar in the time of the sessions ``days``, increasing, and matrices ``[T, S]``: prices and
+    vwap at PRICE_SCALE, volume, amount in yuan, flags; 0 = no bar.
+
+    The ids are first looked for in some of the parts. Where the others have more, all are searched and the
+    matrices are made anew: what comes out is the same.
+    """
+    keys = parts_of(reader, "bars_1d", start, end, KEY) if len(days) else []
+    instruments = _distinct(keys[::-SAMPLED], days)
+    bars, strangers = _bars(reader, days, instruments, start, end)
+    if strangers:
+        instruments = _distinct(keys, days)
+        bars, _ = _bars(reader, days, instruments, start, end)
+    return instruments, bars
+
+
+def _distinct(parts: Sequence[Part], days: Days) -> Int:
+    found = each(parts, lambda frame: distinct(frame, int(days[0]), int(days[-1])))
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
+
+
+def _bars(
     reader: TableReader, days: Days, instruments: Int, start: date, end: date
-) -> dict[str, npt.NDArray[Any]]:
-    """Matrices ``[T, S]``: prices and vwap at PRICE_SCALE, volume, amount in yuan, flags; 0 = no bar."""
+) -> tuple[dict[str, npt.NDArray[Any]], int]:
+    """The matrices, and how many rows of the time of ``days`` are of other instruments."""
     shape = (len(days), len(instruments))
     out: dict[str, npt.NDArray[Any]] = {
         name: np.zeros(shape, np.int64) for name in (*PRICES, "volume", "vwap")
@@ -78,9 +113,9 @@ def read_bars(
         for name, bit in FLAGS.items()
     ]
     columns = (*KEY, *PRICES, "volume", "amount", *FLAGS)
-    for frame in pieces(reader, "bars_1d", start, end, columns):
-        scatter(frame, days, instruments, targets)
-    return out
+    parts = parts_of(reader, "bars_1d", start, end, columns) if len(days) else []
+    missed = each(parts, lambda frame: scatter(frame, days, instruments, targets).strangers)
+    return out, sum(missed)
 
 
 def read_factors(
@@ -88,6 +123,7 @@ def read_factors(
 ) -> npt.NDArray[np.float64]:
     """Adjustment factors ``[T, S]``, 0 where no row is."""
     out = np.zeros((len(days), len(instruments)), np.float64)
-    for frame in pieces(reader, "adjustment_factors", start, end, (*KEY, "factor")):
-        scatter(frame, days, instruments, [Target(Kind.REAL, out, "factor")])
+    targets = [Target(Kind.REAL, out, "factor")]
+    parts = parts_of(reader, "adjustment_factors", start, end, (*KEY, "factor"))
+    each(parts, lambda frame: scatter(frame, days, instruments, targets))
     return out

@@ -75,14 +75,18 @@ panel::Target target_of(const nb::tuple& given, std::size_t sessions, std::size_
           matrix.data(), nb::cast<std::uint32_t>(given[4]), nb::cast<std::uint32_t>(given[5])};
 }
 
-std::int64_t scatter(const nb::object& frame, const Column<std::int32_t>& days,
-                     const Column<std::int64_t>& ids, const std::vector<nb::tuple>& targets, int digits) {
+nb::tuple scatter(const nb::object& frame, const Column<std::int32_t>& days, const Column<std::int64_t>& ids,
+                  const std::vector<nb::tuple>& targets, int digits) {
   std::vector<panel::Target> wanted;
   for (const nb::tuple& given : targets) wanted.push_back(target_of(given, days.shape(0), ids.shape(0)));
   const panel::Axes axes = axes_of(days, ids);
   Batches batches(frame);
-  const nb::gil_scoped_release free;
-  return panel::scatter(batches.schema(), batches.arrays(), axes, wanted, digits);
+  panel::Missed missed;
+  {
+    const nb::gil_scoped_release free;
+    missed = panel::scatter(batches.schema(), batches.arrays(), axes, wanted, digits);
+  }
+  return nb::make_tuple(missed.off, missed.strangers);
 }
 
 nb::object distinct(const nb::object& frame, std::int32_t first, std::int32_t last) {

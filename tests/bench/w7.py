@@ -3,8 +3,8 @@
 The lake is written once from the market of ../shared/bench/gen.py (5000 instruments, 2430 sessions) below
 BENCH_DATA; every figure is then taken in this one process, the peers' too, or in the peer's own environment
 right after. Walls are medians. ``load``: bars and factors into [T, S] arrays against polars reading the same
-columns of the same files. ``upsert``: a day's 5,000 bars into tables of one and of ten years against a bare
-Parquet write, fsync and rename.
+columns of the same files, with one and with two threads of polars, each in a process of its own. ``upsert``:
+a day's 5,000 bars into tables of one and of ten years against a bare Parquet write, fsync and rename.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from quant.research.panel import load_panel
 from quant.research.panel_bars import FLAGS, KEY, PRICES
 from quant.research.panel_cache import TABLES, PanelCache, panel_key
 from quant.research.panel_slices import cross_section, history
-from quant.warehouse.lake import Lake, table_ref
+from quant.warehouse.lake import Lake, superseded, table_ref
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from w7_market import CODE, bars_of, data_in, lake_in, sessions_of
@@ -37,6 +37,7 @@ ROOT = Path(__file__).resolve().parents[2]
 COLUMNS = (*KEY, *PRICES, "volume", "amount", *FLAGS)
 SLICE = ("open", "high", "low", "close", "volume", "factor")
 DAY = date(2020, 3, 10)
+LOAD_HERE = "load-here"
 
 
 def timed(work: Callable[[], Any], repeat: int) -> dict[str, Any]:
@@ -105,7 +106,9 @@ def measure_cache(lake: Lake, sessions: tuple[date, ...], folder: Path, repeat: 
 
 
 def measure_upsert(data: Path, place: Path, years: int, repeat: int) -> dict[str, Any]:
-    """A new day, then that day again with other values, into a lake that holds ``years`` of history."""
+    """A new day, then that day again with other values, and days inside of files that were written in one go
+    with others, in a lake that holds ``years`` of history; then what settling the history costs a day.
+    """
     lake = lake_in(data, place / f"upsert{years}", years=years, factors=False)
     sessions = sessions_of(data)
     later = sessions[-1] + timedelta(days=1)
@@ -123,16 +126,29 @@ def measure_upsert(data: Path, place: Path, years: int, repeat: int) -> dict[str
         began = time.perf_counter()
         lake.write_interval(ref, other, day, day)
         again.append((time.perf_counter() - began) * 1e3)
+    old = [(sessions[-5 * k - 3], bars_of(data, -5 * k - 3)) for k in range(repeat)]
+    inside = []
+    for day, rows in old:
+        other = rows.with_columns(volume=pl.col("volume") + 100)
+        began = time.perf_counter()
+        lake.write_interval(ref, other, day, day)
+        inside.append((time.perf_counter() - began) * 1e3)
+    began = time.perf_counter()
+    superseded.settle(lake, ref)
+    settled = (time.perf_counter() - began) * 1e3 / (2 * repeat)
     bare = [plain_write(rows, place / "bare.parquet") for rows in fresh]
     assert lake.count("bars_1d") >= done
     middle = len(new) // 2
     figures = {
         "insert_ms": sorted(new)[middle],
         "replace_ms": sorted(again)[middle],
+        "replace_inside_ms": sorted(inside)[middle],
+        "settle_ms": settled,
         "bare_ms": sorted(bare)[middle],
     }
     return {**figures, "insert_ratio": figures["insert_ms"] / figures["bare_ms"],
-            "replace_ratio": figures["replace_ms"] / figures["bare_ms"]}  # fmt: skip
+            "replace_ratio": figures["replace_ms"] / figures["bare_ms"],
+            "replace_inside_ratio": figures["replace_inside_ms"] / figures["bare_ms"]}  # fmt: skip
 
 
 def plain_write(rows: pl.DataFrame, path: Path) -> float:
@@ -157,6 +173,17 @@ def arctic(python: Path, data: Path, place: Path) -> dict[str, Any]:
     }
 
 
+def in_own_process(given: argparse.Namespace, threads: int) -> dict[str, Any]:
+    """``load`` with so many threads of polars, which are counted when it is imported."""
+    command = [sys.executable, __file__, "--data", str(given.data), "--repeat", str(given.repeat)]
+    environment = {**os.environ, "POLARS_MAX_THREADS": str(threads)}
+    printed = subprocess.run(
+        [*command, "--only", LOAD_HERE], check=True, stdout=subprocess.PIPE, text=True, env=environment
+    ).stdout
+    found: dict[str, Any] = json.loads(printed)["load"]
+    return found
+
+
 def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: rounded(item) for key, item in value.items()}
@@ -177,6 +204,8 @@ def main() -> int:
     result: dict[str, Any] = {"workload": "W7", "threads": pl.thread_pool_size()}
     lake = lake_in(data, home / "whole")
     if "load" in parts:
+        result["load"] = {f"{n}_threads": in_own_process(given, n) for n in (1, 2)}
+    if LOAD_HERE in parts:
         result["load"] = measure_load(lake, sessions, given.repeat)
     if "cache" in parts:
         result["cache"] = measure_cache(lake, sessions, home / "panels", given.repeat)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from datetime import UTC, date, datetime
@@ -14,8 +15,9 @@ import numpy as np
 import polars as pl
 
 from quant.core.market.calendar import calendar
+from quant.core.versions import TABLE_FORMAT
 from quant.warehouse.contracts import contract
-from quant.warehouse.lake import Lake, table_ref
+from quant.warehouse.lake import Lake, delta, table_ref
 from quant.warehouse.lock import WriterLock
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -148,8 +150,10 @@ def stored(table: str, frame: pl.DataFrame) -> pl.DataFrame:
 def lake_in(data: Path, place: Path, *, years: int = 10, factors: bool = True) -> Lake:
     """A lake with the last ``years`` of the market, written once, year by year."""
     lake = Lake(place / "lake", lock=WriterLock(place / "writer.lock"))
-    if (place / "done").is_file():
+    layout = f"{TABLE_FORMAT} {delta.SEGMENT_ROWS} {delta.CODEC}"
+    if (place / "done").is_file() and (place / "done").read_text(encoding="utf-8") == layout:
         return lake
+    shutil.rmtree(place, ignore_errors=True)
     sessions = sessions_of(data)
     every = np.array([d.year for d in sessions])
     for year in np.unique(every)[-years:]:
@@ -159,5 +163,5 @@ def lake_in(data: Path, place: Path, *, years: int = 10, factors: bool = True) -
         if factors:
             lake.write_interval(table_ref("adjustment_factors"), factors_of(data, *rows), first, last)
     lake.merge(table_ref("instruments"), instruments_of(data))
-    (place / "done").write_bytes(b"")
+    (place / "done").write_text(layout, encoding="utf-8")
     return lake

@@ -12,7 +12,7 @@ import contextlib
 import io
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -31,8 +31,11 @@ __all__ = ["CommitTaken", "DataFile", "Snapshot"]
 YEAR: Final = "year"
 MONTH: Final = "month"
 SEGMENT_ROWS: Final = 16_384
+CODEC: Final = "lz4"
 PLAIN_ROWS: Final = 1_048_576
 """Rows of a file of a table without a time column."""
+PART_ROWS: Final = 65_536
+"""Rows that are decoded at once where a table is read in parts: they should stay near the processor."""
 _MONTHLY: Final = frozenset({"ticks", "bars_1m", "bars_5m"})
 _KEEP_HISTORY: Final = {
     # Pinned versions must stay readable: the log is never cut; gc alone decides what goes.
@@ -197,7 +200,7 @@ def _write_file(
     folder: Storage, table: TableContract, column: str | None, partition: str, rows: pl.DataFrame
 ) -> DataFile:
     buffer = io.BytesIO()
-    rows.write_parquet(buffer, compression="lz4", row_group_size=131_072)
+    rows.write_parquet(buffer, compression=CODEC, row_group_size=131_072)
     low, high = _bounds(table, rows)
     begin = f"{low[table.time]}-" if table.time in low else ""
     name = f"{begin}{uuid.uuid4().hex[:16]}.parquet"
@@ -301,12 +304,19 @@ def scan(folder: Storage, files: Sequence[DataFile], table: TableContract) -> pl
     )
 
 
-def pieces(
+def parts(
     folder: Storage, files: Sequence[DataFile], table: TableContract, columns: Sequence[str]
-) -> Iterator[pl.DataFrame]:
-    """The rows of data files as they are decoded, in any order."""
-    if files:
-        yield from scan(folder, files, table).select(columns).collect_batches(maintain_order=False)
+) -> list[Callable[[], pl.DataFrame]]:
+    """Functions that decode the rows of data files, each about PART_ROWS of them, to be called in threads."""
+    groups: list[list[DataFile]] = []
+    rows = PART_ROWS
+    for file in sorted(files, key=lambda file: (file.partition, file.path)):
+        if rows >= PART_ROWS:
+            groups.append([])
+            rows = 0
+        groups[-1].append(file)
+        rows += file.rows
+    return [lambda each=each: scan(folder, each, table).select(columns).collect() for each in groups]  # type: ignore[misc]
 
 
 def between(column: str, start: date | None, end: date | None) -> pl.Expr | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,7 @@ class Lake:
         inside = delta.between(table.time, start, end) if table.time else None
         return rows if inside is None else rows.filter(inside)
 
-    def batches(
+    def parts(
         self,
         table: str,
         *,
@@ -141,18 +142,17 @@ class Lake:
         end: date | None = None,
         columns: Sequence[str],
         as_of: datetime | None = None,
-    ) -> Iterator[pl.DataFrame]:
-        """The rows of ``read`` in pieces and in any order, for whom one frame is too much. Whole files are
-        read: rows outside of ``[start, end]`` may come too.
+    ) -> list[Callable[[], pl.DataFrame]]:
+        """The rows of ``read`` in parts, for whom one frame is too much: functions that read one each, in any
+        thread. Whole files are read: rows outside of ``[start, end]`` may come too.
         """
         ref = table_ref(table)
         if as_of is not None:
-            yield self.read(table, version=version, start=start, end=end, columns=columns, as_of=as_of)
-            return
+            read = partial(self.read, table, version=version, start=start, end=end)
+            return [partial(read, columns=columns, as_of=as_of)]
         found = delta.open_table(self.path(ref), version)
-        if found is not None:
-            files = delta.within(found, ref.contract, start, end)
-            yield from delta.pieces(self.path(ref), files, ref.contract, columns)
+        files = delta.within(found, ref.contract, start, end) if found is not None else []
+        return delta.parts(self.path(ref), files, ref.contract, columns)
 
     def files(self, ref: TableRef, version: int | None, start: date | None, end: date | None) -> list[str]:
         """Where the data files lie that hold a table's rows of an interval."""

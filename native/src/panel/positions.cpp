@@ -10,6 +10,7 @@ namespace quant::panel {
 namespace {
 
 constexpr std::int64_t kMost = 4096;            // rows of a block without a pattern
+constexpr std::int64_t kRows = 192;             // rows of neighbouring instruments with few sessions each
 constexpr std::int64_t kLongestSpan = 400'000;  // days, more than a thousand years
 
 std::uint64_t spread(std::int64_t id) {
@@ -19,7 +20,7 @@ std::uint64_t spread(std::int64_t id) {
 
 }  // namespace
 
-Positions::Positions(const Axes& axes) : width_(static_cast<std::int64_t>(axes.ids.size())) {
+Positions::Positions(const Axes& axes) : width_(static_cast<std::int64_t>(axes.ids.size())), ids_(axes.ids) {
   if (!axes.days.empty()) {
     first_day_ = axes.days.front();
     const std::int64_t span = std::int64_t{axes.days.back()} - first_day_ + 1;
@@ -55,7 +56,7 @@ std::int64_t Positions::column_of(std::int64_t id) const {
 }
 
 Block Positions::place(const Column& ids, const Column& days, std::int64_t first, std::int64_t left,
-                       std::int64_t most_instruments) {
+                       std::int64_t wide) {
   if (ids.validity != nullptr || days.validity != nullptr)
     return single(ids, days, first, std::min(left, kMost));
   const auto* id = static_cast<const std::int64_t*>(ids.values) + first;
@@ -71,32 +72,34 @@ Block Positions::place(const Column& ids, const Column& days, std::int64_t first
     cells_[k] = row + column;
   }
   std::int64_t instruments = 1;
-  const std::int64_t most = std::min(most_instruments, width_ - column);
+  const std::int64_t most = std::min(std::max(wide, kRows / count), width_ - column);
   while (instruments < most && (instruments + 1) * count <= left) {
     const std::int64_t at = instruments * count;
-    if (column_of(id[at]) != column + instruments || id[at + count - 1] != id[at]) break;
+    if (ids_[column + instruments] != id[at] || id[at + count - 1] != id[at]) break;
     if ((instruments + 1) * count < left && id[at + count] == id[at]) break;
     if (std::memcmp(day + at, day, static_cast<std::size_t>(count) * sizeof(*day)) != 0) break;
     if (!std::all_of(id + at, id + at + count, [&](std::int64_t x) { return x == id[at]; })) break;
     ++instruments;
   }
-  return {first, count, instruments, 0, cells_.data()};
+  return {first, count, instruments, {}, cells_.data()};
 }
 
 Block Positions::single(const Column& ids, const Column& days, std::int64_t first, std::int64_t count) {
   const auto* id = static_cast<const std::int64_t*>(ids.values);
   const auto* day = static_cast<const std::int32_t*>(days.values);
   cells_.resize(static_cast<std::size_t>(count));
-  std::int64_t off = 0;
+  Missed missed;
   for (std::int64_t k = 0; k < count; ++k) {
     const std::int64_t at = first + k;
     const bool known = ids.valid(at) && days.valid(at);
-    const std::int64_t row = known ? row_of(day[at]) : -1;
-    const std::int64_t column = row < 0 ? -1 : column_of(id[at]);
-    cells_[k] = column < 0 ? -1 : row + column;
-    off += column < 0;
+    const bool near = known && spans(day[at]);
+    const std::int64_t column = near ? column_of(id[at]) : -1;
+    const std::int64_t row = column < 0 ? -1 : row_of(day[at]);
+    cells_[k] = row < 0 ? -1 : row + column;
+    missed.off += row < 0;
+    missed.strangers += near && column < 0;
   }
-  return {first, count, 0, off, cells_.data()};
+  return {first, count, 0, missed, cells_.data()};
 }
 
 }  // namespace quant::panel

@@ -226,10 +226,10 @@ void put(const Block& block, const Source& source, int digits) {
 
 }  // namespace
 
-std::int64_t scatter(const ArrowSchema& schema, std::span<const ArrowArray> batches, const Axes& axes,
-                     std::span<const Target> targets, int digits) {
+Missed scatter(const ArrowSchema& schema, std::span<const ArrowArray> batches, const Axes& axes,
+               std::span<const Target> targets, int digits) {
   Positions positions(axes);
-  std::int64_t off = 0;
+  Missed missed;
   for (const ArrowArray& batch : batches) {
     const Column ids = column_of(schema, batch, 0), days = column_of(schema, batch, 1);
     expect(ids.type == Type::kInt64 && days.type == Type::kInt32,
@@ -240,10 +240,11 @@ std::int64_t scatter(const ArrowSchema& schema, std::span<const ArrowArray> batc
       const Block block = positions.place(ids, days, first, batch.length - first, kWide);
       for (const Source& source : sources) put(block, source, digits);
       first += block.count * std::max<std::int64_t>(block.instruments, 1);
-      off += block.off;
+      missed.off += block.missed.off;
+      missed.strangers += block.missed.strangers;
     }
   }
-  return off;
+  return missed;
 }
 
 std::vector<std::int64_t> distinct(const ArrowSchema& schema, std::span<const ArrowArray> batches,

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "quant/panel/column.hpp"
@@ -14,7 +15,7 @@ struct Block {
   std::int64_t first = 0;
   std::int64_t count = 0;
   std::int64_t instruments = 0;
-  std::int64_t off = 0;  // rows off the axes
+  Missed missed;
   const std::int64_t* cells = nullptr;
 };
 
@@ -24,9 +25,10 @@ class Positions {
  public:
   explicit Positions(const Axes& axes);
 
-  // The next block of at most `left` rows from `first`; valid until the next call.
+  // The next block of at most `left` rows from `first`, of `wide` neighbours or, where each has few sessions,
+  // more; valid until the next call.
   Block place(const Column& ids, const Column& days, std::int64_t first, std::int64_t left,
-              std::int64_t most_instruments);
+              std::int64_t wide);
 
  private:
   std::int64_t column_of(std::int64_t id) const;
@@ -34,9 +36,14 @@ class Positions {
     const std::int64_t at = std::int64_t{day} - first_day_;
     return at >= 0 && at < static_cast<std::int64_t>(rows_.size()) ? rows_[at] : -1;
   }
+  bool spans(std::int32_t day) const {
+    const std::int64_t at = std::int64_t{day} - first_day_;
+    return at >= 0 && at < static_cast<std::int64_t>(rows_.size());
+  }
   Block single(const Column& ids, const Column& days, std::int64_t first, std::int64_t count);
 
   std::int64_t width_;
+  std::span<const std::int64_t> ids_;
   std::int64_t first_day_ = 0;
   std::vector<std::int64_t> rows_;  // by day - first_day_, start of the matrix row, -1 = no session
   std::vector<std::int64_t> keys_;  // open addressing, -1 in values_ = free

@@ -33,11 +33,18 @@ struct Target {
   std::uint32_t unknown = 0;
 };
 
+// Rows that found no cell: all of them, and those with an id that is not on the axis on a day of the axis'
+// span.
+struct Missed {
+  std::int64_t off = 0;
+  std::int64_t strangers = 0;
+};
+
 // Scatters every batch of `batches` (struct arrays whose first two columns are instrument_id int64 and
-// session date32) into the targets; `digits` is the scale of integer targets. Returns how many rows lie off
+// session date32) into the targets; `digits` is the scale of integer targets. Returns the rows that lie off
 // the axes. Throws Failure for a column of a type that a target cannot take, and for numbers beyond 64 bits.
-std::int64_t scatter(const ArrowSchema& schema, std::span<const ArrowArray> batches, const Axes& axes,
-                     std::span<const Target> targets, int digits);
+Missed scatter(const ArrowSchema& schema, std::span<const ArrowArray> batches, const Axes& axes,
+               std::span<const Target> targets, int digits);
 
 // The different ids (first column, int64) of rows with a session (second column, date32) in [first, last],
 // increasing; rows without an id or a session do not count.
