@@ -136,14 +136,13 @@ def list_secrets() -> list[SecretRef]:
 
 _hidden: set[str] = set()
 _inside = threading.Lock()
-_installed = False
+_OURS = "redacts"
 
 
 def black_out(value: str) -> None:
     """From now on ``redact`` and every log record hide the value, its parts (``user:password``) and what it
     looks like in JSON, in a URL and in base64.
     """
-    global _installed
     forms = {value, *(part for part in value.split(":") if ":" in value)}
     for text in list(forms):
         raw = text.encode()
@@ -155,9 +154,9 @@ def black_out(value: str) -> None:
         }
     with _inside:
         _hidden.update(form for form in forms if len(form) >= SHORTEST)
-        if not _installed:
-            _installed = True
+        if not getattr(logging.getLogRecordFactory(), _OURS, False):
             _redact_logs()
+        if not getattr(sys.excepthook, _OURS, False):  # libraries set their own: ours goes around it
             _redact_tracebacks()
 
 
@@ -197,6 +196,7 @@ def _redact_tracebacks() -> None:
         if args.exc_value is not None and not isinstance(args.exc_value, SystemExit):
             shown(args.exc_type, args.exc_value, args.exc_traceback)
 
+    setattr(shown, _OURS, True)
     sys.excepthook, threading.excepthook = shown, in_thread
 
 
@@ -214,6 +214,7 @@ def _redact_logs() -> None:
                 record.exc_text, record.exc_info = redact(text), None
         return record
 
+    setattr(made, _OURS, True)
     logging.setLogRecordFactory(made)
 
 

@@ -291,3 +291,15 @@ def test_no_artefact_of_any_kind_of_secret_holds_it(tmp_path: Path, kind: str, h
     assert any("raw" in path.parts for path in written)
     holding = [path for path in written for form in forms if form in path.read_bytes()]
     assert holding == []
+
+
+def test_hooks_that_others_set_later_are_taken_in(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secrets.black_out(VALUE)
+    monkeypatch.setattr(sys, "excepthook", sys.__excepthook__)
+    secrets.black_out(VALUE)
+    error = ValueError(VALUE)
+    sys.excepthook(ValueError, error, None)
+    shown = capsys.readouterr().err
+    assert "ValueError" in shown and "second-half" not in shown
