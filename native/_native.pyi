@@ -33,6 +33,18 @@ class Reason(enum.IntEnum):
 
     VENUE_SILENT = 9
 
+    WRONG_PHASE = 10
+
+    BEYOND_LIMIT = 11
+
+    PRICE_CAGE = 12
+
+    TICK = 13
+
+    NOT_FILLED = 14
+
+    OUT_OF_SESSION = 15
+
     HALTED = 20
 
     PAUSED = 21
@@ -277,3 +289,36 @@ def tick_faults(ts: Annotated[NDArray[numpy.int64], dict(shape=(None,), order='C
     """
     What is wrong with each tick; see quant.native.bars. The GIL is released.
     """
+
+class OrderBook:
+    """A limit order book; native/exchange.py is its typed facade."""
+
+    def __init__(self, tick: int) -> None: ...
+
+    def add(self, arg0: int, arg1: int, arg2: int, arg3: int, arg4: int, arg5: int, arg6: int, /) -> dict: ...
+
+    def cancel(self, arg: int, /) -> dict: ...
+
+    def replace(self, arg0: int, arg1: int, arg2: int, /) -> dict: ...
+
+    def begin_auction(self) -> None: ...
+
+    def indicative(self, arg0: int, arg1: int, arg2: int, arg3: int, /) -> tuple[int, int, int, int]: ...
+
+    def uncross(self, arg0: int, arg1: int, arg2: int, arg3: int, /) -> tuple[tuple[int, int, int, int], dict]: ...
+
+    def end_day(self) -> dict: ...
+
+    def depth(self, arg: int, /) -> dict: ...
+
+    def open_quantity(self, arg: int, /) -> int: ...
+
+    def quantity_ahead(self, arg: int, /) -> int: ...
+
+    def sound(self) -> bool: ...
+
+    @property
+    def in_auction(self) -> bool: ...
+
+    @property
+    def last(self) -> int: ...

@@ -8,4 +8,5 @@ void bind_factor(nanobind::module_& m);
 void bind_metrics(nanobind::module_& m);
 void bind_panel(nanobind::module_& m);
 void bind_bars(nanobind::module_& m);
+void bind_exchange(nanobind::module_& m);
 }  // namespace quant

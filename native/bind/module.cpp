@@ -11,4 +11,5 @@ NB_MODULE(_native, m) {
   quant::bind_metrics(m);
   quant::bind_panel(m);
   quant::bind_bars(m);
+  quant::bind_exchange(m);
 }

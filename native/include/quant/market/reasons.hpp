@@ -16,6 +16,12 @@ namespace quant {
   X(DAY_END, 7)          \
   X(CANCEL_REQUESTED, 8) \
   X(VENUE_SILENT, 9)     \
+  X(WRONG_PHASE, 10)     \
+  X(BEYOND_LIMIT, 11)    \
+  X(PRICE_CAGE, 12)      \
+  X(TICK, 13)            \
+  X(NOT_FILLED, 14)      \
+  X(OUT_OF_SESSION, 15)  \
   X(HALTED, 20)          \
   X(PAUSED, 21)          \
   X(INVALID, 22)         \
