@@ -299,3 +299,15 @@ def test_two_instruments_of_one_trade_under_one_code(tmp_path: Path) -> None:
     assert 0.8 < together < 0.97
     found = files(tmp_path, one, two).tables[0].report.findings
     assert found.filter(pl.col("cause") == "identity").height == 1
+
+
+def test_volumes_adjusted_with_the_prices_by_vendors_who_disagree_on_some(shared: Any) -> None:
+    """AAPL's split of 2014: one prints prices and volumes as traded, the other both adjusted."""
+    folder = "data/us_31_zipline_resources/"
+    raw = shared(folder + "quandl_samples/QUANDL_ARCHIVE.zip")
+    split = shared(folder + "csvdir_samples/csvdir/daily/AAPL.csv.gz").parent
+    found = audit_files(str(raw), str(split), start=date(2014, 1, 1)).tables[0].report.findings
+    aapl = found.filter((pl.col("code") == "AAPL") & (pl.col("cause") == "adjusted_volume"))
+    assert aapl["to_session"].to_list() == [date(2014, 6, 6)]
+    wrong = found.filter((pl.col("code") == "AAPL") & (pl.col("cause") == "wrong_volume"))
+    assert wrong.is_empty() or wrong["session"].min() > date(2014, 6, 6)

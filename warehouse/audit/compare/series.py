@@ -29,6 +29,7 @@ _MODELS: Final[Mapping[str, tuple[Model, ...]]] = dict.fromkeys(ADDITIVE, ("addi
 _STRANGE: Final = 0.8
 _RELATED: Final = 0.97
 """Returns of one instrument correlate by more, and where volumes differ as well, by much more."""
+_ABOUT: Final = 0.01
 _FEWEST: Final = 5
 _OTHER: Final = 0.1
 """How far from 1 a constant ratio of amounts is another unit, as a currency, rather than other trades."""
@@ -71,7 +72,7 @@ class _Worker(Telling):
         if law.model == "same":
             return None
         if not family:
-            self.law = law
+            self.scale = stretched(law.slope, rows, len(self.pair.day)) if law.model == "ratio" else None
         known = bool(set(names) & set(self.untrue))
         kind: Kind = "defect" if known else self._name(law, names, rows, family, said)
         self._undo(law, names, rows, family, kind)
@@ -226,8 +227,26 @@ class _Worker(Telling):
         if name in ("volume", "amount") and self._changes_unit(name, a, b):
             return None  # row by row: the unit changes within the series
         if name in ("volume", "amount", "factor"):
-            return self._pieces(name, rows, a, b)
+            told = self._pieces(name, rows, a, b)
+            if name == "volume" and not told:
+                self._with_prices(rows, a, b)
         return None
+
+    def _with_prices(self, rows: Ints, a: Floats, b: Floats) -> None:
+        """Volumes divided by what prices were multiplied with, as far as the two sources agree on volumes."""
+        if self.scale is None:
+            return
+        scale = self.scale[rows]
+        far = np.abs(scale - 1) > 2 * _ABOUT
+        near = np.abs(b * scale - a) <= _ABOUT * np.abs(a)
+        if far.sum() < _FEWEST or near[far].mean() < _CONSTANT:
+            return
+        text = f"volumes x {scale[far].min():.6g} to {scale[far].max():.6g}, as the prices were divided"
+        self.add("adjusted_volume", ["volume"], rows[far & near], text)
+        whole = np.where(np.abs(self.scale - 1) > 2 * _ABOUT, self.scale, 1.0)
+        self.scaled["volume"] = self.pair.b["volume"] * whole
+        told = rows[far & ~self.differs("volume", widen=200.0)[rows]]
+        self.settle("volume", told, "convention")
 
     def _changes_unit(self, name: str, a: Floats, b: Floats) -> bool:
         """Whether rows agree as they are or after a power of ten, and some need one."""
@@ -253,15 +272,16 @@ class _Worker(Telling):
         self.bad[name] = self.differs(name, widen=10.0 ** abs(power))
         self.into.told.append((name, kind, self.pair.day[before & ~self.bad[name]]))
 
-    def _pieces(self, name: str, rows: Ints, a: Floats, b: Floats) -> None:
+    def _pieces(self, name: str, rows: Ints, a: Floats, b: Floats) -> bool:
+        """Tell a ratio that is constant, or changes a few times; False where there is none."""
         slack = {"volume": 200.0, "amount": 10.0}.get(name, 0.0)
         quanta = self._quanta(name)
         law = fit(a[None, :], b[None, :], max(quanta[0], slack), max(quanta[1], slack))
         few = law.pieces <= 2 + len(rows) / 60
         if law.model != "ratio" or not few or (name != "factor" and (np.abs(law.slope - 1) < 0.005).all()):
-            return
+            return False
         if name == "amount" and (law.pieces > 1 or abs(law.slope[0] - 1) < _OTHER):
-            return
+            return False
         good = rows[~law.odd]
         if name == "factor" and law.pieces > 1:
             self._factor_steps(law, rows, a, b)
@@ -273,6 +293,7 @@ class _Worker(Telling):
             self.settle(name, good, cause(why).kind)
         slope = stretched(law.slope, rows, len(self.pair.day))
         self.scaled[name] = self.pair.b[name] / slope
+        return True
 
     def _factor_steps(self, law: Fit, rows: Ints, a: Floats, b: Floats) -> None:
         """Two factors that part on a day: one of them lacks a distribution, or it steps by another ratio."""

@@ -12,9 +12,8 @@ from quant.warehouse.audit.compare.causes import Kind
 from quant.warehouse.audit.compare.cells import BESIDE, Cells
 from quant.warehouse.audit.compare.found import Found
 from quant.warehouse.audit.compare.pairs import Pair, nearest
-from quant.warehouse.audit.compare.pieces import Fit
 from quant.warehouse.audit.compare.precision import Allowance
-from quant.warehouse.audit.compare.relation import FLAGS, PRICES, Bools, Claims, Ints
+from quant.warehouse.audit.compare.relation import FLAGS, PRICES, Bools, Claims, Floats, Ints
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,8 @@ class Telling:
         self.pair, self.settings, self.into, self.untrue = pair, settings, into, untrue
         self.own, self.scaled = dict(pair.a), dict(pair.b)
         self.bad: dict[str, Bools] = {name: self.differs(name) for name in settings.fields}
-        self.law: Fit | None = None
+        self.scale: Floats | None = None
+        """By what the prices of a are multiplied to give those of b, row by row."""
 
     def differs(self, name: str, widen: float = 0.0) -> Bools:
         """Where a field of both rows is further apart than is allowed, and than ``widen``."""
