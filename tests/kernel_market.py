@@ -23,6 +23,7 @@ from quant.native.kernel import (
     SimVenue,
     construct,
 )
+from quant.native.market import bar_instants
 
 Array = NDArray[Any]
 LISTED, TRADING, SUSPENDED, NO_LIMIT = 1, 2, 4, 32
@@ -84,6 +85,34 @@ def random_market(sessions: int, instruments: int, seed: int, *, wild: float = 1
     actions = {key: np.array(values, dtype) for (key, dtype), values in zip(keys, columns, strict=True)}
     actions["inferred"] = np.zeros(len(events), "u1")
     return Market.from_arrays(sessions=days, instants=when, **panel, flags=flags, actions=actions)
+
+
+def bars_market(sessions: int, bars: int, instruments: int, seed: int, *, wild: float = 1.0) -> Market:
+    """``bars`` of random walks a session, some without a trade; a session's limits are its extremes."""
+    walk = random_market(sessions * bars, instruments, seed, wild=wild)
+    rng = np.random.default_rng([seed, 1])
+    first = np.arange(sessions) * bars
+    bar = {name: walk.arrays[name].copy() for name in ("open", "high", "low", "close", "vwap", "volume")}
+    silent = rng.random(bar["close"].shape) < 0.1
+    for values in bar.values():
+        values[silent] = 0
+    cells = bar["open"], bar["close"]
+    by_session = [values.reshape(sessions, bars, instruments) for values in cells]
+    high = np.max([values.max(axis=1) for values in by_session], axis=0)
+    low = np.min([np.where(v > 0, v, 10**12).min(axis=1) for v in by_session], axis=0)
+    pre = walk.arrays["pre_close"][first].copy()
+    daily = {"pre_close": pre, "limit_up": np.where(high > 0, high, 2 * pre),
+             "limit_down": np.where(low < 10**12, low, 100), "flags": walk.arrays["flags"][first].copy()}
+    days, _ = instants(sessions)
+    minute = np.tile(np.arange(bars), sessions)
+    begin = (np.repeat(days.astype("i8"), bars) * 86_400 + 5_400 + minute * 60) * 10**9
+    chosen = np.isin(walk.actions["ex_index"], first)
+    actions = {name: np.ascontiguousarray(values[chosen]) for name, values in walk.actions.items()}
+    for name in ("ex_index", "pay_index"):
+        actions[name] = np.where(actions[name] < 0, -1, actions[name] // bars).astype("i4")
+    return Market.from_arrays(
+        sessions=days, day=np.repeat(np.arange(sessions, dtype="i4"), bars),
+        instants=bar_instants(begin, begin + 60 * 10**9), **bar, **daily, actions=actions)
 
 
 def flat_market(prices: list[list[int]], **columns: object) -> Market:
@@ -167,10 +196,12 @@ class Stepped:
         self.drain(self.venue.poll(None))
 
     def session(self, t: int, decide: Batch | None = None) -> None:
-        """One whole day; ``decide`` is given at 14:57 or after the close as the configuration says."""
+        """One whole bar; ``decide`` is given at 14:57 or after the close as the configuration says."""
         before_close = self.config.decide == "before_close"
         for phase in Phase:
             if phase is Phase.DECIDE and not (before_close and decide is not None):
+                continue
+            if phase is Phase.PREOPEN and not self.market.opens(t):
                 continue
             self.slice(t, phase)
             if decide is not None and phase is (Phase.DECIDE if before_close else Phase.CLOSE):
@@ -184,6 +215,8 @@ class Stepped:
             k = where.get(t)
             for phase in Phase:
                 if phase is Phase.DECIDE and not (before_close and k is not None):
+                    continue
+                if phase is Phase.PREOPEN and not self.market.opens(t):
                     continue
                 self.slice(t, phase)
                 if k is not None and phase is (Phase.DECIDE if before_close else Phase.CLOSE):

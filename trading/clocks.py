@@ -25,7 +25,7 @@ def wall_time() -> str:
 
 
 def session_phases(decide: str) -> tuple[Phase, ...]:
-    """The instants of a session that a kernel sees, in order."""
+    """The instants of a session's first bar that a kernel sees, in order; later bars have no PREOPEN."""
     if decide == "before_close":
         return Phase.PREOPEN, Phase.OPEN, Phase.DECIDE, Phase.CLOSE
     return Phase.PREOPEN, Phase.OPEN, Phase.CLOSE
@@ -52,23 +52,25 @@ class ReplayClock:
         rows = plan_rows(plan, self._market) if self._rows is None else self._rows
         deciding = set(rows.tolist())
         phases = session_phases(plan.decide)
+        later = phases[1:]
         decision = Phase.DECIDE if plan.decide == "before_close" else Phase.CLOSE
         for t in range(self._market.T):
-            for phase in phases:
+            for phase in phases if self._market.opens(t) else later:
                 ts = self._market.instant(t, phase)
                 if self._until is not None and ts > self._until:
                     return
                 if ts > after:
                     yield ts, phase is decision and t in deciding
-            if self._pace and self._market.instant(t, Phase.CLOSE) > after:
+            if self._pace and self._market.closes(t) and self._market.instant(t, Phase.CLOSE) > after:
                 time.sleep(self._pace)
 
 
 def plan_rows(plan: SessionPlan, market: Market) -> NDArray[np.int32]:
-    """Market rows on which the plan decides, ascending."""
+    """Bars on which the plan decides, ascending: the last of each session that its rebalance names."""
     sessions = [from_epoch_days(int(day)) for day in market.arrays["sessions"]]
     if not sessions:
         return np.zeros(0, np.int32)
     dates = calendar(plan.calendar)
     following = dates.next(sessions[-1]) if sessions[-1] < dates.last else None
-    return decision_rows(sessions, plan.rebalance.every, plan.rebalance.on, following)
+    chosen = decision_rows(sessions, plan.rebalance.every, plan.rebalance.on, following)
+    return np.asarray(market.last_bars[chosen], dtype=np.int32)

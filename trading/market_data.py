@@ -46,9 +46,9 @@ class MarketData:
 
     ``columns`` holds float64 ``[P, S]`` matrices by field name (expression fields: ``close`` is
     post-adjusted, ``raw_close`` as traded); row ``first`` of them is the market's row 0, earlier rows are
-    history. ``days`` are the sessions of those P rows in days since 1970-01-01. ``universe`` bool ``[P, S]``
-    says which names the spec's universe holds at a decision, ``members`` bool ``[S]`` which it can ever hold;
-    None = all.
+    history. ``days`` are the sessions of those P rows in days since 1970-01-01, one a bar.
+    ``universe`` bool ``[P, S]`` says which names the spec's universe holds at a decision, ``members`` bool
+    ``[S]`` which it can ever hold; None = all.
     """
 
     market: Market
@@ -72,14 +72,14 @@ class MarketData:
         members: NDArray[np.bool_] | None = None,
     ) -> MarketData:
         """``columns`` default to the market's own prices as traded, under the plain and the raw names."""
-        own = market.arrays["sessions"] if days is None else days
+        own = market.arrays["sessions"][market.arrays["day"]] if days is None else days
         given = MarketColumns(market) if columns is None else columns
         if len(codes) != market.S or len(own) - first != market.T:
             raise UsageError(
                 "market.shape",
                 "codes, sessions and market do not fit together",
-                expected=f"{market.S} codes, {market.T} sessions",
-                found=f"{len(codes)} codes, {len(own) - first} sessions",
+                expected=f"{market.S} codes, {market.T} {'sessions' if market.daily else 'bars'}",
+                found=f"{len(codes)} codes, {len(own) - first} {'sessions' if market.daily else 'bars'}",
             )
         return cls(market, tuple(codes), given, first, own, universe, members)
 
@@ -102,16 +102,19 @@ class MarketData:
         return found
 
     def session(self, t: int) -> date:
-        """Date of market row ``t``."""
-        return from_epoch_days(int(self.market.arrays["sessions"][t]))
+        """Session of bar ``t``."""
+        return from_epoch_days(int(self.market.arrays["sessions"][self.market.session_of(t)]))
 
     def sessions(self) -> list[date]:
-        """Dates of all market rows."""
+        """Dates of all sessions of the market."""
         return [from_epoch_days(int(day)) for day in self.market.arrays["sessions"]]
 
 
 class MarketColumns(Mapping[str, Matrix]):
-    """The market's arrays as float64 ``[T, S]`` in yuan and shares; NaN where there is no value."""
+    """The market's arrays as float64 ``[T, S]`` in yuan and shares; NaN where there is no value.
+
+    What belongs to a session stands in each of its bars.
+    """
 
     def __init__(self, market: Market) -> None:
         self._market = market
@@ -142,6 +145,11 @@ class MarketColumns(Mapping[str, Matrix]):
         return len(self._names)
 
     def _make(self, name: str) -> Matrix:
+        values = self._values(name)
+        by_session = not self._market.daily and name not in (*_RAW, "volume")
+        return np.asarray(values[self._market.arrays["day"]]) if by_session else values
+
+    def _values(self, name: str) -> Matrix:
         arrays = self._market.arrays
         bits = {"is_st": ST, "suspended": SUSPENDED, "listed": LISTED}
         if name in bits:

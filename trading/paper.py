@@ -163,7 +163,7 @@ class _Paper:
         """Run the session and keep its status file, however it ends."""
         from quant.native.kernel import Kernel
 
-        now, total = wall_time(), self.data.market.T
+        now, total = wall_time(), self.data.market.D
         first = SessionStatus(
             self.place.name, "starting", own_pid(), now, now, total=total, plan=self.plan.fingerprint
         )

@@ -125,8 +125,10 @@ class SessionLoop:
             self._gather(ts)
             if decision and ts > self.decided_ts:
                 self._decide(ts)
-            if self.slice is not None and self.slice.phase is Phase.CLOSE and self.slice.ts == ts:
-                self._close_day(self.slice.t, on_close)
+            last = self.slice
+            ends = last is not None and last.phase is Phase.CLOSE and last.ts == ts
+            if ends and last is not None and self.ports.data.market.closes(last.t):
+                self._close_day(last.t, on_close)
 
     def observe(self, batch: Batch, origin: Origin) -> None:
         """Remember how far the session has come; live and in a replay alike."""
@@ -258,7 +260,8 @@ class SessionLoop:
         ports = self.ports
         if on_close is not None:
             on_close(day_report(self.kernel, ports, t, self.orders_today, self.fills_today), self.kernel)
-        if ports.snapshots is not None and (t + 1) % ports.snapshot_every == 0:
+        done = ports.data.market.session_of(t) + 1
+        if ports.snapshots is not None and done % ports.snapshot_every == 0:
             ports.snapshots.save(self.snapshot())
 
     def snapshot(self) -> Snapshot:
@@ -312,12 +315,12 @@ def submit_part(venue: Any, commands: Batch, chosen: Any) -> None:
 
 
 def day_report(kernel: Book, ports: Ports, t: int, orders: int, fills: int) -> DayReport:
-    """The figures of row ``t`` from the book."""
+    """The figures of the session of bar ``t`` from the book."""
     held = kernel.positions()["quantity"]
     return DayReport(
         session=ports.data.session(t),
-        index=t,
-        total=ports.data.market.T,
+        index=ports.data.market.session_of(t),
+        total=ports.data.market.D,
         nav=kernel.nav / MONEY_SCALE,
         cash=kernel.cash / MONEY_SCALE,
         positions=int(np.count_nonzero(held)),

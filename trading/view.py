@@ -78,15 +78,17 @@ class View:
 
     def sessions(self, n: int) -> list[date]:
         """Today and the sessions before it, at most ``n``, ascending."""
-        last = self._data.first + self.t
-        return [from_epoch_days(int(day)) for day in self._data.days[max(0, last + 1 - _count(n)) : last + 1]]
+        days = self._data.days[: self._data.first + self.t + 1]
+        if not self._data.market.daily:
+            days = np.unique(days)
+        return [from_epoch_days(int(day)) for day in days[max(0, len(days) - _count(n)) :]]
 
     def history(self, field: str, n: int, *, code: str | None = None) -> Floats:
         """The last ``n`` values of ``field`` that are known now, ``[n, S]``, or ``[n]`` for one ``code``.
 
-        Fields are those of expressions: ``close`` is post-adjusted, ``raw_close`` as traded. Before the close
-        the last row is yesterday's, but for fields known earlier (``open``, ``pre_close``, ``limit_up`` …).
-        Rows before the first one there is are NaN. NaN = unknown.
+        One value a bar. Fields are those of expressions: ``close`` is post-adjusted, ``raw_close`` as
+        traded. Before the close of a bar the last row is the bar before, but for fields known earlier
+        (``open``, ``pre_close``, ``limit_up`` …). Rows before the first one there is are NaN. NaN = unknown.
 
         Raises:
             UsageError: no such field or code, or n < 1.
@@ -113,7 +115,8 @@ class View:
 
     def tradable(self) -> NDArray[np.bool_]:
         """In the spec's universe, listed and not suspended today, as far as known now, ``[S]``."""
-        flags = self._data.market.arrays["flags"][self.t]
+        market = self._data.market
+        flags = market.arrays["flags"][market.session_of(self.t)]
         alive = (flags & np.uint32(LISTED) != 0) & (flags & np.uint32(SUSPENDED) == 0)
         return np.asarray(alive & self.universe())
 
@@ -137,7 +140,8 @@ class View:
 
     def orders(self) -> list[SeenOrder]:
         """Today's orders so far, with those that a rule or a risk limit rejected before they were sent."""
-        return list(seen_orders(self._book, self.codes, self.t))
+        since = int(self._data.market.first_bars[self._data.market.session_of(self.t)])
+        return list(seen_orders(self._book, self.codes, since))
 
     def random(self) -> np.random.Generator:
         """A generator seeded by the spec's seed and this instant: the same in every run and every restart."""
@@ -227,12 +231,12 @@ def holdings(book: Book, data: MarketData) -> Iterator[Position]:
             )
 
 
-def seen_orders(book: Book, codes: tuple[str, ...], t: int) -> Iterator[SeenOrder]:
-    """The orders of market row ``t``, in the order of their ids."""
+def seen_orders(book: Book, codes: tuple[str, ...], since: int) -> Iterator[SeenOrder]:
+    """The orders from bar ``since`` on, in the order of their ids."""
     from quant.native.kernel import OrderState, Reason
 
     orders = book.orders()
-    for at in np.flatnonzero(orders["row"] == t).tolist():
+    for at in np.flatnonzero(orders["row"] >= since).tolist():
         reason = int(orders["reason"][at])
         yield SeenOrder(
             order_id=int(orders["order_id"][at]),

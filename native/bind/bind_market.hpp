@@ -13,7 +13,7 @@ struct MarketHandle {
   Prices prices;
   std::array<Grid<int64_t>, 2> grids;
   Grid<uint32_t> flags;
-  Column<int32_t> sessions;
+  Column<int32_t> sessions, day;
   std::array<Column<int32_t>, 3> rows;
   std::array<Column<int64_t>, 2> amounts;
 };

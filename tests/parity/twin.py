@@ -1,4 +1,4 @@
-"""The kernel again, slow and obvious: a loop over days in Python integers and Decimal, no events, no states.
+"""The kernel again, slow and obvious: a loop over bars in Python integers and Decimal, no events, no states.
 
 It shares no code with the kernel and knows only its written rules (docs/kernel.md).
 """
@@ -56,20 +56,25 @@ class Twin:
     fills: list[TwinFill] = field(default_factory=list)
 
     def cell(self, name: str, t: int, i: int) -> int:
-        return int(self.market.arrays[name][t, i])
+        of_session = name in ("pre_close", "limit_up", "limit_down", "flags")
+        return int(self.market.arrays[name][self.day(t) if of_session else t, i])
+
+    def day(self, t: int) -> int:
+        return int(self.market.arrays["day"][t])
 
     def rule(self, name: str, t: int, i: int) -> int:
-        return int(getattr(self.config.rules, name)[t, self.cell("flags", t, i) >> 8 & 255])
+        return int(getattr(self.config.rules, name)[self.day(t), self.cell("flags", t, i) >> 8 & 255])
 
     def rate(self, name: str, t: int, i: int) -> int:
-        return int(getattr(self.config.fees, name)[t, self.cell("flags", t, i) >> 8 & 255])
+        return int(getattr(self.config.fees, name)[self.day(t), self.cell("flags", t, i) >> 8 & 255])
 
     def run(self, scores: Mapping[int, list[float]], eligible: Mapping[int, list[bool]]) -> Twin:
         """Decides at the rows of ``scores``; NaN scores are unknown."""
         self.cash = self.config.cash_micro
         pending: list[tuple[int, int]] = []
         for t in range(self.market.T):
-            self.begin(t)
+            if t == 0 or self.day(t - 1) != self.day(t):
+                self.begin(t)
             if self.config.decide == "before_close" and t in scores:
                 pending = self.choose(scores[t], eligible[t])
             self.trade(t, self.wishes(t, pending))
@@ -89,15 +94,15 @@ class Twin:
         actions = self.market.actions
         for k in range(len(actions["ex_index"])):
             i = int(actions["instrument"][k])
-            if actions["ex_index"][k] != t or i not in self.held:
+            if actions["ex_index"][k] != self.day(t) or i not in self.held:
                 continue
             holding, cash = self.held[i], int(actions["cash_per_share"][k])
             if cash:
-                self.owed.append((max(int(actions["pay_index"][k]), t), holding.quantity * cash))
+                self.owed.append((max(int(actions["pay_index"][k]), self.day(t)), holding.quantity * cash))
             holding.quantity += holding.quantity * int(actions["bonus_ratio"][k]) // 10**8
             holding.mark = self.cell("pre_close", t, i)
-        self.cash += sum(amount for row, amount in self.owed if row <= t)
-        self.owed = [(row, amount) for row, amount in self.owed if row > t]
+        self.cash += sum(amount for day, amount in self.owed if day <= self.day(t))
+        self.owed = [(day, amount) for day, amount in self.owed if day > self.day(t)]
 
     def choose(self, scores: list[float], eligible: list[bool]) -> list[tuple[int, int]]:
         """Target weights: zeros for names that leave, then the best ``top``, best first."""
@@ -111,7 +116,7 @@ class Twin:
         found: list[Wish] = []
         for i, weight in targets:
             quantity = self.held[i].quantity if i in self.held else 0
-            price = self.cell("pre_close", t, i)
+            price = self.reference(t, i)
             missing = nav * weight // RATE - quantity * price * MICRO
             if weight == 0:
                 found.append(Wish(i, -1, quantity, True))
@@ -120,6 +125,15 @@ class Twin:
             else:
                 found.append(Wish(i, -1, -missing // (price * MICRO), False))
         return found
+
+    def reference(self, t: int, i: int) -> int:
+        """The last close of the session before bar ``t``, else the ex-reference price."""
+        u = t - 1
+        while u >= 0 and self.day(u) == self.day(t):
+            if close := self.cell("close", u, i):
+                return close
+            u -= 1
+        return self.cell("pre_close", t, i)
 
     def pieces(self, t: int, i: int, quantity: int, step: int) -> list[int]:
         largest = self.rule("max_order", t, i) // step * step
@@ -145,7 +159,7 @@ class Twin:
     def locked(self, t: int, wish: Wish) -> bool:
         i, base = wish.instrument, self.cell(self.config.fill_at, t, wish.instrument)
         flags = self.cell("flags", t, i)
-        if flags & SUSPENDED or not flags & TRADING:
+        if flags & SUSPENDED or not flags & TRADING or not base:
             return True
         upward = not wish.zero if self.config.locked == "by_target" else wish.side > 0
         return base >= self.cell("limit_up", t, i) if upward else base <= self.cell("limit_down", t, i)
@@ -172,7 +186,7 @@ class Twin:
             self.execute(t, wish, piece, taken)
 
     def affordable(self, t: int, i: int, quantity: int, cash: int) -> int:
-        if self.cell("flags", t, i) & SUSPENDED:
+        if self.cell("flags", t, i) & SUSPENDED or not self.cell(self.config.fill_at, t, i):
             return 0
         if self.cost(t, i, quantity) <= cash:
             return quantity
@@ -227,5 +241,6 @@ class Twin:
     def end(self, t: int) -> None:
         for i, holding in self.held.items():
             holding.mark = self.cell("close", t, i) or holding.mark
-        self.nav.append(self.value())
-        self.cash_history.append(self.cash)
+        if t + 1 == self.market.T or self.day(t + 1) != self.day(t):
+            self.nav.append(self.value())
+            self.cash_history.append(self.cash)

@@ -96,16 +96,19 @@ def decisions(case: PoisonCase, data: MarketData, until: Ns) -> list[tuple[int, 
 
 
 def poison(data: MarketData, t: int, phase: Phase, seed: int) -> MarketData:
-    """``data`` with garbage in everything that is not known at ``phase`` of market row ``t``."""
-    from quant.native.market import Market
+    """``data`` with garbage in everything that is not known at ``phase`` of bar ``t``."""
+    from quant.native.market import DAILY, Market
 
     rng = np.random.default_rng([seed, t])
     market = data.market
     arrays = {name: values.copy() for name, values in market.arrays.items()}
+    session = market.session_of(t)
     for name in (*_PRICES, "volume", "flags"):
-        spoil(arrays[name], t, _hidden_today(name, phase), name, rng)
+        row = session if name in DAILY else t
+        hidden = _hidden_today(name, phase) or (name == "flags" and not market.closes(t))
+        spoil(arrays[name], row, hidden, name, rng)
     actions = {name: values.copy() for name, values in market.actions.items()}
-    later = actions["ex_index"] > t
+    later = actions["ex_index"] > session
     actions["cash_per_share"][later] = rng.integers(0, 10**9, int(later.sum()))
     actions["bonus_ratio"][later] = rng.integers(0, 10**8, int(later.sum()))
     spoiled = Market.from_arrays(**arrays, actions=actions)

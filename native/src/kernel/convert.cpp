@@ -87,7 +87,10 @@ Kernel::Planned Kernel::plan_target(const Intent& intent, int64_t desired_micros
 }
 
 int64_t Kernel::reference_price(int32_t instrument) const {
-  const int64_t quoted = market_.pre_close[market_.at(row_, instrument)];
+  if (!market_.opens(row_)) {
+    if (const int64_t last = market_.last_close(row_ - 1, instrument, 0); last > 0) return last;
+  }
+  const int64_t quoted = market_.pre_close[market_.of_day(row_, instrument)];
   if (quoted > 0) return quoted;
   const Position* position = ledger_.find(instrument);
   return position != nullptr && position->quantity > 0 ? position->mark : 0;

@@ -8,7 +8,7 @@
 
 namespace quant {
 namespace {
-constexpr uint32_t kKernelMagic = 0x314b5351;  // "QSK1"
+constexpr uint32_t kKernelMagic = 0x324b5351;  // "QSK2"
 }
 
 Kernel::Kernel(const Market& market, KernelConfig config)
@@ -25,16 +25,27 @@ Kernel::Kernel(const Market& market, KernelConfig config)
 void Kernel::on_slice(int32_t t, Phase phase, Commands& out) {
   if (t < 0 || t >= market_.T)
     throw Failure(FailureKind::kUsage, "kernel.slice", "the slice lies outside the market");
-  const bool begins = phase == Phase::kPreopen;
-  if (begins ? t <= row_ || phase_ != Phase::kClose : t != row_ || phase <= phase_) {
-    broken("kernel.order", "slices must come in order: preopen, open, (decide,) close of each session");
+  if (!follows(t, phase)) {
+    broken("kernel.order",
+           "slices must come in order: preopen of a session's first bar, open, (decide,) close of each bar");
   }
-  if (begins) {
+  if (phase == Phase::kPreopen) {
     open_session(t, out);
+  } else if (t != row_) {
+    begin_bar(t, out);
   } else {
     phase_ = phase;
   }
+  if (phase == Phase::kClose && !market_.closes(row_)) mark_to_close(row_);
   settle(out);
+}
+
+// Bars without orders may be left out, but never the first or the last of a session.
+bool Kernel::follows(int32_t t, Phase phase) const {
+  if (t == row_) return phase > phase_;
+  if (t < row_ || phase_ != Phase::kClose) return false;
+  if (phase == Phase::kPreopen) return market_.opens(t) && (row_ < 0 || market_.closes(row_));
+  return phase == Phase::kOpen && row_ >= 0 && market_.day[t] == market_.day[row_];
 }
 
 void Kernel::on_intents(const std::vector<Intent>& intents, Commands& out) {
@@ -115,11 +126,11 @@ void Kernel::on_control(const Control& control, Commands& out) {
 }
 
 const LotRule& Kernel::lots(int32_t instrument) const {
-  return config_.lots.at(row_, market_.board(row_, instrument));
+  return config_.lots.at(session(), market_.board(row_, instrument));
 }
 
 const FeeRule& Kernel::fees(int32_t instrument) const {
-  return config_.fees.at(row_, market_.board(row_, instrument));
+  return config_.fees.at(session(), market_.board(row_, instrument));
 }
 
 std::string Kernel::snapshot() const {
@@ -151,8 +162,10 @@ void Kernel::restore(const std::string& bytes) {
 bool Kernel::sound() const {
   const auto row = [&](int32_t t) { return t >= -1 && t < market_.T; };
   const auto instrument = [&](int32_t i) { return i >= 0 && i < market_.S; };
-  if (!row(row_) || phase_ > Phase::kClose || (row_ < 0 && !(closed_ && phase_ == Phase::kClose)))
+  if (!row(row_) || !row(marked_) || marked_ > row_ || phase_ > Phase::kClose ||
+      (row_ < 0 && !(closed_ && phase_ == Phase::kClose)))
     return false;
+  if (row_ >= 0 && closed_ && (phase_ != Phase::kClose || !market_.closes(row_))) return false;
   if (forbidden_.size() != static_cast<size_t>(market_.S) || next_action_ > market_.actions.size)
     return false;
   if (!ledger_.sound(market_.S)) return false;

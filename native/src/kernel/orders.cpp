@@ -70,6 +70,7 @@ void Kernel::apply_fill(Order& order, const Report& report) {
   ledger_.reserve(-freed);
   ledger_.fill(row_, order.id, position, order.side, report.quantity, report.price, charged,
                lots(order.instrument).settlement_days > 0);
+  if (marked_ == row_) mark(position, row_, row_);
   order.filled += report.quantity;
   fills_.push_back({row_, now(), order.id, order.instrument, order.side, report.quantity, report.price,
                     notional, charged.commission, charged.stamp, charged.transfer, order.reason});
@@ -93,7 +94,7 @@ void Kernel::release_buys(Commands& out) {
 
 Reason Kernel::admit_buy(Order& order) {
   if (halted_) return Reason::HALTED;
-  const size_t cell = market_.at(row_, order.instrument);
+  const size_t cell = market_.of_day(row_, order.instrument);
   const int64_t price = fill_price(market_, row_, order.instrument, kBuy, config_.fill);
   if (market_.flags[cell] & kSuspended) return Reason::SUSPENDED;
   if (price == 0) return Reason::NO_BAR;

@@ -35,23 +35,34 @@ void Kernel::open_session(int32_t t, Commands& out) {
   opened_ = ledger_.totals();
   ledger_.settle_t1();
   book_actions();
-  ledger_.pay_receivables(t);
+  ledger_.pay_receivables(t, session());
   ledger_.check();
+  const std::vector<Intent> pending = std::exchange(pending_, {});
+  convert(pending, out);
+}
+
+// A later bar of the session: what was decided on the one before becomes orders.
+void Kernel::begin_bar(int32_t t, Commands& out) {
+  if (marked_ < t - 1) mark_to_close(t - 1);
+  row_ = t;
+  phase_ = Phase::kOpen;
+  if (pending_.empty()) return;
   const std::vector<Intent> pending = std::exchange(pending_, {});
   convert(pending, out);
 }
 
 void Kernel::book_actions() {
   const CorporateActions& actions = market_.actions;
-  while (next_action_ < actions.size && actions.ex_index[next_action_] < row_) ++next_action_;
-  for (; next_action_ < actions.size && actions.ex_index[next_action_] == row_; ++next_action_) {
+  while (next_action_ < actions.size && actions.ex_index[next_action_] < session()) ++next_action_;
+  for (; next_action_ < actions.size && actions.ex_index[next_action_] == session(); ++next_action_) {
     const size_t k = next_action_;
     const int32_t i = actions.instrument[k];
     const Position* position = ledger_.find(i);
     if (position == nullptr || position->quantity == 0) continue;
-    ledger_.book_action(row_, actions.pay_index[k], i, actions.cash_per_share[k], actions.bonus_ratio[k],
-                        market_.pre_close[market_.at(row_, i)], lots(i).bonus_days > 0);
-    session_(Mark::kAction, i, actions.pay_index[k] > row_, actions.cash_per_share[k],
+    ledger_.book_action(row_, std::max(actions.pay_index[k], session()), i, actions.cash_per_share[k],
+                        actions.bonus_ratio[k], market_.pre_close[market_.of_day(row_, i)],
+                        lots(i).bonus_days > 0);
+    session_(Mark::kAction, i, actions.pay_index[k] > session(), actions.cash_per_share[k],
              actions.bonus_ratio[k]);
   }
 }
@@ -61,16 +72,17 @@ void Kernel::book_actions() {
 void Kernel::settle(Commands& out) {
   if (closed_) return;
   if (phase_ >= config_.fill.phase() && open_sells_ == 0 && !waiting_.empty()) release_buys(out);
-  if (phase_ == Phase::kClose && open_orders_ == 0) close_session();
+  if (phase_ == Phase::kClose && open_orders_ == 0 && market_.closes(row_)) close_session();
 }
 
 void Kernel::close_session() {
-  mark_to_close();
+  mark_to_close(row_);
+  for (const int32_t slot : ledger_.held()) ++ledger_.at(slot).sessions_held;
   ledger_.check();
   const int64_t nav = ledger_.nav();
   const Totals& totals = ledger_.totals();
   const int64_t fees = sub(add(totals.fees, totals.taxes), add(opened_.fees, opened_.taxes));
-  nav_history_.push_back({row_, market_.sessions[row_], nav, ledger_.cash(), ledger_.market_value(),
+  nav_history_.push_back({row_, market_.sessions[session()], nav, ledger_.cash(), ledger_.market_value(),
                           ledger_.receivable(), fees, sub(totals.traded, opened_.traded),
                           static_cast<int64_t>(ledger_.held().size())});
   check_breakers(nav);
@@ -82,25 +94,27 @@ void Kernel::close_session() {
       mix = fold(mix, value);
     if (record) position_history_.push_back({row_, p.instrument, p.quantity, p.cost, p.mark});
   }
-  session_(Mark::kEnd, market_.sessions[row_], ledger_.cash(), ledger_.market_value(), ledger_.receivable(),
-           nav, totals.fees, totals.taxes, totals.price_pnl, totals.dividends,
+  session_(Mark::kEnd, market_.sessions[session()], ledger_.cash(), ledger_.market_value(),
+           ledger_.receivable(), nav, totals.fees, totals.taxes, totals.price_pnl, totals.dividends,
            static_cast<int64_t>(ledger_.held().size()), mix, halted_, paused_);
   Sha256 state;
   state.update(head_.data(), head_.size());
   state.update(session_.bytes().data(), session_.bytes().size());
   head_ = state.finish();
-  chain_.push_back({market_.sessions[row_], head_});
+  chain_.push_back({market_.sessions[session()], head_});
   session_.clear();
   closed_ = true;
 }
 
-void Kernel::mark_to_close() {
-  for (const int32_t slot : ledger_.held()) {
-    Position& position = ledger_.at(slot);
-    ++position.sessions_held;
-    const int64_t price = market_.close[market_.at(row_, position.instrument)];
-    if (price > 0) ledger_.mark(position, price);
-  }
+// To the last closes up to bar `t` since the bar of the last marks: bars in between may have been left out.
+void Kernel::mark_to_close(int32_t t) {
+  const int32_t since = std::exchange(marked_, t) + 1;
+  for (const int32_t slot : ledger_.held()) mark(ledger_.at(slot), t, since);
+}
+
+void Kernel::mark(Position& position, int32_t t, int32_t since) {
+  const int64_t price = market_.last_close(t, position.instrument, since);
+  if (price > 0) ledger_.mark(position, price);
 }
 
 void Kernel::check_breakers(int64_t nav) {
@@ -127,7 +141,8 @@ void Kernel::halt(Reason reason, Commands* out) {
 }
 
 bool Kernel::month_ends() const {
-  return row_ + 1 == market_.T || month_of(market_.sessions[row_]) != month_of(market_.sessions[row_ + 1]);
+  const int32_t next = session() + 1;
+  return next == market_.D || month_of(market_.sessions[session()]) != month_of(market_.sessions[next]);
 }
 
 }  // namespace quant

@@ -34,17 +34,17 @@ void Ledger::settle_t1() {
   for (const int32_t slot : held_) at(slot).locked = 0;
 }
 
-void Ledger::pay_receivables(int32_t row) {
+void Ledger::pay_receivables(int32_t row, int32_t session) {
   for (const Receivable& due : receivables_) {
-    if (due.pay_row > row) continue;
+    if (due.pay_session > session) continue;
     cash_ = add(cash_, due.amount);
     receivable_ = sub(receivable_, due.amount);
     record(row, LedgerKind::kDividendPaid, due.instrument, due.amount, 0, 0);
   }
-  std::erase_if(receivables_, [&](const Receivable& due) { return due.pay_row <= row; });
+  std::erase_if(receivables_, [&](const Receivable& due) { return due.pay_session <= session; });
 }
 
-void Ledger::book_action(int32_t row, int32_t pay_row, int32_t instrument, int64_t cash_per_share,
+void Ledger::book_action(int32_t row, int32_t pay_session, int32_t instrument, int64_t cash_per_share,
                          int64_t bonus_ratio, int64_t reference, bool locks) {
   Position& position = touch(instrument);
   if (cash_per_share > 0) {
@@ -52,7 +52,7 @@ void Ledger::book_action(int32_t row, int32_t pay_row, int32_t instrument, int64
     position.pnl = add(position.pnl, amount);
     totals_.dividends = add(totals_.dividends, amount);
     receivable_ = add(receivable_, amount);
-    receivables_.push_back({std::max(pay_row, row), instrument, amount});
+    receivables_.push_back({pay_session, instrument, amount});
     record(row, LedgerKind::kDividend, instrument, amount, 0, 0);
   }
   const int64_t bonus = mul_div(position.quantity, bonus_ratio, kRatioScale);

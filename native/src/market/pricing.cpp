@@ -13,7 +13,7 @@ int64_t bar_price(const Market& market, int32_t t, int32_t i, const FillRule& ru
 }
 
 int64_t fill_price(const Market& market, int32_t t, int32_t i, int8_t side, const FillRule& rule) {
-  const size_t cell = market.at(t, i);
+  const size_t cell = market.of_day(t, i);
   const int64_t base = bar_price(market, t, i, rule);
   if (base == 0 || rule.slippage == 0) return base;
   int64_t price = std::max<int64_t>(add(base, side * rule.slippage), 1);
@@ -25,7 +25,7 @@ int64_t fill_price(const Market& market, int32_t t, int32_t i, int8_t side, cons
 }
 
 Reason blocked(const Market& market, int32_t t, const Command& order, const FillRule& rule) {
-  const size_t cell = market.at(t, order.instrument);
+  const size_t cell = market.of_day(t, order.instrument);
   const uint32_t flags = market.flags[cell];
   if (flags & kSuspended) return Reason::SUSPENDED;
   const int64_t price = bar_price(market, t, order.instrument, rule);

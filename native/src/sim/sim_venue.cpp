@@ -93,7 +93,7 @@ int64_t SimVenue::tradable(const Command& order) {
   const int64_t room = mul_div(volume, fill_.participation, kRateScale) - used->volume;
   int64_t quantity = order.quantity;
   if (room < quantity) {
-    const LotRule& rule = lots_.at(row_, market_.board(row_, order.instrument));
+    const LotRule& rule = lots_.at(market_.day[row_], market_.board(row_, order.instrument));
     const int64_t step = order.side == kBuy ? rule.buy_step : rule.sell_step;
     quantity = std::max<int64_t>(room, 0) / step * step;
   }

@@ -35,7 +35,7 @@ class FakeMarket:
     """Prices are t + 1 + instrument yuan."""
 
     def __init__(self, sessions: int = 6, instruments: int = 2) -> None:
-        self.T, self.S = sessions, instruments
+        self.T, self.S, self.D, self.daily = sessions, instruments, sessions, True
         shape = (sessions, instruments)
         price = (np.arange(sessions)[:, None] + np.arange(instruments)[None, :] + 1).astype("i8") * 10_000
         names = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down", "vwap")
@@ -45,6 +45,8 @@ class FakeMarket:
         days = np.arange(FIRST_DAY, FIRST_DAY + sessions, dtype="i4")
         hours = np.array([1, 2, 6, 7], dtype="i8") * HOUR
         self.arrays["sessions"] = days
+        self.arrays["day"] = np.arange(sessions, dtype="i4")
+        self.first_bars = self.last_bars = np.arange(sessions)
         self.arrays["instants"] = days.astype("i8")[:, None] * DAY + hours[None, :]
 
     @property
@@ -53,6 +55,15 @@ class FakeMarket:
 
     def instant(self, t: int, phase: Phase) -> int:
         return int(self.arrays["instants"][t, int(phase)])
+
+    def session_of(self, t: int) -> int:
+        return t
+
+    def opens(self, t: int) -> bool:
+        return True
+
+    def closes(self, t: int) -> bool:
+        return True
 
 
 def fake_data(sessions: int = 6) -> MarketData:

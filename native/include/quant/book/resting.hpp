@@ -14,7 +14,7 @@ struct Resting {
   }
 };
 
-// Volume of one instrument already taken by our own orders today.
+// Volume of one instrument of a bar already taken by our own orders.
 struct Used {
   int32_t instrument = 0;
   int64_t volume = 0;

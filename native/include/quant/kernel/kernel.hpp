@@ -42,6 +42,9 @@ class Kernel {
   void on_control(const Control& control, Commands& out);
 
   int32_t row() const { return row_; }
+  int32_t session() const { return market_.day[row_]; }
+  // Nothing is decided, waiting or on its way: bars up to the session's last one change nothing.
+  bool idle() const { return open_orders_ == 0 && pending_.empty() && waiting_.empty(); }
   Phase phase() const { return phase_; }
   int64_t now() const { return row_ < 0 ? 0 : market_.instant(row_, phase_); }
   bool halted() const { return halted_; }
@@ -66,12 +69,15 @@ class Kernel {
     Reason reason;
   };
 
-  // session.cpp: the instants of a day
+  // session.cpp: the instants of a session
+  bool follows(int32_t t, Phase phase) const;
+  void begin_bar(int32_t t, Commands& out);
   void open_session(int32_t t, Commands& out);
   void book_actions();
   void settle(Commands& out);
   void close_session();
-  void mark_to_close();
+  void mark_to_close(int32_t t);
+  void mark(Position& position, int32_t t, int32_t since);
   void check_breakers(int64_t nav);
   void halt(Reason reason, Commands* out);
   bool month_ends() const;
@@ -83,6 +89,7 @@ class Kernel {
   void place_sell(const Planned& planned, Commands& out);
   void place_buy(const Planned& planned);
   int64_t create(const Planned& planned, int64_t wanted, Reason refused);
+  // The newest close of the session before this bar, else its ex-reference price, else the mark; 0 = none.
   int64_t reference_price(int32_t instrument) const;
 
   // orders.cpp: the life of an order
@@ -102,15 +109,16 @@ class Kernel {
 
   template <class A>
   void fields(A& a) {
-    a(row_, phase_, closed_, halted_, paused_, head_, session_bytes_, peak_, previous_nav_, open_orders_,
-      open_sells_, next_action_, ledger_, orders_, fills_, pending_, waiting_, forbidden_, nav_history_,
-      position_history_, chain_, opened_);
+    a(row_, marked_, phase_, closed_, halted_, paused_, head_, session_bytes_, peak_, previous_nav_,
+      open_orders_, open_sells_, next_action_, ledger_, orders_, fills_, pending_, waiting_, forbidden_,
+      nav_history_, position_history_, chain_, opened_);
   }
 
   const Market& market_;
   KernelConfig config_;
 
   int32_t row_ = -1;
+  int32_t marked_ = -1;  // the bar whose closes were the last marks
   Phase phase_ = Phase::kClose;
   bool closed_ = true;
   bool halted_ = false;

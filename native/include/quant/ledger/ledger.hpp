@@ -52,12 +52,12 @@ struct Position {
 };
 
 struct Receivable {
-  int32_t pay_row = 0;
+  int32_t pay_session = 0;
   int32_t instrument = 0;
   int64_t amount = 0;
   template <class A>
   void fields(A& a) {
-    a(pay_row, instrument, amount);
+    a(pay_session, instrument, amount);
   }
 };
 
@@ -96,11 +96,11 @@ class Ledger {
   Position& at(int32_t slot) { return positions_[static_cast<size_t>(slot)]; }
 
   void reserve(int64_t amount);
-  void settle_t1();                   // a new day: everything held can be sold
-  void pay_receivables(int32_t row);  // dividends due by this row become cash
+  void settle_t1();                                    // a new day: everything held can be sold
+  void pay_receivables(int32_t row, int32_t session);  // dividends due by this session become cash
   // Entitlement of what was held before the ex-date; `reference` is the ex-reference price, 0 = compute it.
-  // `locks`: the new shares cannot be sold today.
-  void book_action(int32_t row, int32_t pay_row, int32_t instrument, int64_t cash_per_share,
+  // `locks`: the new shares cannot be sold today. Paid at the opening of `pay_session`.
+  void book_action(int32_t row, int32_t pay_session, int32_t instrument, int64_t cash_per_share,
                    int64_t bonus_ratio, int64_t reference, bool locks);
   void mark(Position& position, int64_t price);
   void fill(int32_t row, int64_t order_id, Position& position, int8_t side, int64_t quantity, int64_t price,

@@ -1,16 +1,19 @@
 #pragma once
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
 namespace quant {
 
-// The instants of a session, in the order of the columns of `instants`.
+// The instants of a bar, in the order of the columns of `instants`; the first bar of a session alone has a
+// preopen.
 enum class Phase : uint8_t { kPreopen = 0, kOpen = 1, kDecide = 2, kClose = 3 };
 
 // Bits of a panel cell's flags; bits 8..15 hold the board.
 constexpr uint32_t kListed = 1, kTrading = 2, kSuspended = 4, kNoLimit = 32;
 
-// Parallel arrays sorted by (ex_index, instrument); cash in micro-yuan per share, ratio at kRatioScale.
+// Parallel arrays sorted by (ex_index, instrument), indices of sessions; cash in micro-yuan per share, ratio
+// at kRatioScale.
 struct CorporateActions {
   size_t size = 0;
   const int32_t* ex_index = nullptr;
@@ -20,29 +23,49 @@ struct CorporateActions {
   const int64_t* bonus_ratio = nullptr;
 };
 
-// Daily bars [T, S] in C order; the arrays belong to the caller. Prices at kPriceScale, 0 = none.
+// Bars of any length [T, S] in D sessions, in C order; the arrays belong to the caller. Prices at
+// kPriceScale, 0 = none. Daily bars are the case T = D.
 struct Market {
   int32_t T = 0;
   int32_t S = 0;
-  const int32_t* sessions = nullptr;  // days since 1970-01-01
+  int32_t D = 0;
+  const int32_t* sessions = nullptr;  // days since 1970-01-01 [D]
+  const int32_t* day = nullptr;       // session of each bar [T], ascending without a gap
   const int64_t* instants = nullptr;  // ns UTC [T, 4]
-  const int64_t* open = nullptr;
+  const int64_t* open = nullptr;      // bars [T, S]
+  const int64_t* high = nullptr;
+  const int64_t* low = nullptr;
   const int64_t* close = nullptr;
-  const int64_t* pre_close = nullptr;
-  const int64_t* limit_up = nullptr;
-  const int64_t* limit_down = nullptr;
   const int64_t* vwap = nullptr;
   const int64_t* volume = nullptr;
+  const int64_t* pre_close = nullptr;  // of the session [D, S]
+  const int64_t* limit_up = nullptr;
+  const int64_t* limit_down = nullptr;
   const uint32_t* flags = nullptr;
   CorporateActions actions;
 
   size_t at(int32_t t, int32_t i) const {
     return static_cast<size_t>(t) * static_cast<size_t>(S) + static_cast<size_t>(i);
   }
+  // Whether bar t is the first or the last of its session.
+  bool opens(int32_t t) const { return t == 0 || day[t] != day[t - 1]; }
+  bool closes(int32_t t) const { return t + 1 == T || day[t] != day[t + 1]; }
+  int32_t last_bar(int32_t t) const {
+    return static_cast<int32_t>(std::upper_bound(day + t, day + T, day[t]) - day) - 1;
+  }
+  // The cell of bar t's session in the arrays [D, S].
+  size_t of_day(int32_t t, int32_t i) const { return at(day[t], i); }
+  // The last close of instrument i from bar `since` to bar t, within t's session; 0 if there is none.
+  int64_t last_close(int32_t t, int32_t i, int32_t since) const {
+    for (int32_t u = t; u >= since && u >= 0 && day[u] == day[t]; --u) {
+      if (const int64_t price = close[at(u, i)]; price > 0) return price;
+    }
+    return 0;
+  }
   int64_t instant(int32_t t, Phase phase) const {
     return instants[static_cast<size_t>(t) * 4 + static_cast<size_t>(phase)];
   }
-  uint32_t board(int32_t t, int32_t i) const { return (flags[at(t, i)] >> 8) & 0xff; }
+  uint32_t board(int32_t t, int32_t i) const { return (flags[of_day(t, i)] >> 8) & 0xff; }
 };
 
 }  // namespace quant

@@ -7,7 +7,7 @@
 #include "quant/prim/failure.hpp"
 #include "quant/prim/wide.hpp"
 
-// Dated lot rules, fees and fill prices: looked up by (session row, board), never constants.
+// Dated lot rules, fees and fill prices: looked up by (session, board), never constants.
 namespace quant {
 
 struct LotRule {
@@ -26,10 +26,11 @@ template <class Rule>
 struct DatedTable {
   int32_t sessions = 0;
   uint32_t boards = 0;
-  std::vector<Rule> rows;  // [T, B]
-  const Rule& at(int32_t t, uint32_t board) const {
-    if (t >= sessions || board >= boards) broken("rules.missing", "no rule row for this session and board");
-    return rows[static_cast<size_t>(t) * boards + board];
+  std::vector<Rule> rows;  // [D, B]
+  const Rule& at(int32_t session, uint32_t board) const {
+    if (session >= sessions || board >= boards)
+      broken("rules.missing", "no rule row for this session and board");
+    return rows[static_cast<size_t>(session) * boards + board];
   }
 };
 

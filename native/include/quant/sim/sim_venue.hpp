@@ -9,8 +9,8 @@
 
 namespace quant {
 
-// The simulated exchange for daily bars. Orders rest until the fill phase of their day, where each is filled
-// (wholly, or up to the participation) or expires with its reason. Orders of one day share the bar's volume.
+// The simulated exchange for bars. Orders rest until the fill phase of their bar, where each is filled
+// (wholly, or up to the participation) or expires with its reason. Orders of one bar share its volume.
 class SimVenue {
  public:
   SimVenue(const Market& market, const FillRule& fill, const DatedTable<LotRule>& lots);
@@ -41,7 +41,7 @@ class SimVenue {
   Phase phase_ = Phase::kPreopen;
   std::vector<Command> fresh_;
   std::vector<Resting> resting_;
-  std::vector<Used> used_;  // volume taken today, by instrument
+  std::vector<Used> used_;  // volume taken of this bar, by instrument
 };
 
 }  // namespace quant
