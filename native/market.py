@@ -149,7 +149,7 @@ def _check_instants(instants: Array, day: Array) -> None:
     wrong = np.flatnonzero(np.diff(instants[kept]) <= 0)
     if len(wrong):
         raise UsageError("market.instants", "the instants of the bars do not ascend",
-                         expected="preopen < open < decide < close of a bar < open of the next (bar_instants)",
+                         expected="preopen < open < decide < close < the next open (bar_instants)",
                          found=f"{instants[kept][wrong[0]]} ns, then {instants[kept][wrong[0] + 1]} ns")
 
 

@@ -1,4 +1,7 @@
-"""The kernel on bars within the day against its slow twin; the fused run leaves bars out, the steps do not."""
+"""The kernel on bars within the day against its slow twin; the fused run leaves bars out, the steps do not.
+
+Both end with the same bytes.
+"""
 
 from __future__ import annotations
 
