@@ -259,6 +259,7 @@ def _dataset(name: str, spec: FileDataset) -> DatasetSettings:
         encoding=spec.encoding,
         delimiter=spec.delimiter,
         code_from=spec.code_from,
+        codes=spec.codes,
         adjustment=spec.adjustment,
         known_at=spec.known_at,
         distinct=spec.distinct,

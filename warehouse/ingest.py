@@ -16,6 +16,7 @@ from quant.warehouse.contracts.tables import TableContract, contract
 from quant.warehouse.dissent import record_dissent
 from quant.warehouse.lake import GOLDEN, VENDOR, Lake, TableRef, WriteResult, table_ref
 from quant.warehouse.normalize import Context, Identities
+from quant.warehouse.normalize.complete import UNKNOWN_CODE
 from quant.warehouse.normalize.context import ROW
 from quant.warehouse.normalize.identities import FormerCode
 from quant.warehouse.normalize.rows import as_rejected, normalize
@@ -56,7 +57,9 @@ class IngestReport:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """The rows of an item, and how many were set aside of them; ``dropped`` ones no longer count."""
+    """The rows of an item, and how many were set aside of them; ``dropped`` ones no longer count. ``rules``
+    counts the broken rows by the rule that they break.
+    """
 
     rows: pl.DataFrame
     calls: int
@@ -64,6 +67,7 @@ class Stored:
     unreadable: int
     facts: Mapping[str, str]
     dropped: int = 0
+    rules: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def share(self) -> float:
@@ -96,7 +100,7 @@ def ingest_source(item: SyncItem, lake: Lake, by: Ingest, asked: Asked | None = 
         stored = fetch(item, lake, by.stamp, asked) if item.fetch else _promoted(item, lake)
     if stored.share > item.source.quarantine_max:
         _log(item, lake, stored, by, "refused")
-        raise _beyond_tolerance(item, stored)
+        raise _beyond_tolerance(item, lake, stored)
     result = _write(item, lake, stored.rows)
     told = None if item.table.agreed else record_dissent(lake, item.table, item.start, item.end, by.stamp)
     _log(item, lake, stored, by, "ok")
@@ -138,7 +142,8 @@ def fetch(item: SyncItem, lake: Lake, stamp: datetime, asked: Asked | None = Non
     within = quarantine.Within(item.start, item.end, whole=contract(dataset).time is None)
     quarantine.set_aside(lake, item.table.name, item.source.name, within, found.broken, stamp)
     facts = {**found.facts, **read.facts, **item.source.facts}
-    return Stored(found.rows, read.calls, found.aside, read.unreadable.height, facts, found.dropped)
+    rules = dict(found.broken["rule"].value_counts(sort=True).iter_rows())
+    return Stored(found.rows, read.calls, found.aside, read.unreadable.height, facts, found.dropped, rules)
 
 
 def _computed(item: SyncItem, lake: Lake, stamp: datetime) -> Stored:
@@ -252,15 +257,33 @@ def write(
     return lake.write_interval(ref, rows, start, end, note=note)
 
 
-def _beyond_tolerance(item: SyncItem, stored: Stored) -> CheckFailed:
+def _beyond_tolerance(item: SyncItem, lake: Lake, stored: Stored) -> CheckFailed:
     broken = stored.quarantined - stored.dropped
+    most = f", most of them {next(iter(stored.rules))}" if stored.rules else ""
     return CheckFailed(
         "quarantine.share",
         f"{item.table.name} from {item.source.name}, {item.start} to {item.end}: {broken} of "
-        f"{broken + stored.rows.height} rows break the contract; the table is unchanged there",
+        f"{broken + stored.rows.height} rows break the contract{most}; the table is unchanged there",
         expected=f"at most {item.source.quarantine_max:.2%} of the rows",
         found=f"{stored.share:.2%}",
-        hint=f"quant data quarantine {item.table.name} shows the rows and their reasons",
+        hint=_unlisted(item, lake, stored)
+        or f"quant data quarantine {item.table.name} shows the rows and their reasons",
+    )
+
+
+def _unlisted(item: SyncItem, lake: Lake, stored: Stored) -> str | None:
+    """What to do where most rows are about codes that no stored table of instruments has."""
+    if next(iter(stored.rules), "") != UNKNOWN_CODE or item.source.offers("instruments"):
+        return None
+    if lake.count("instruments"):
+        return (
+            f"the instruments of other sources lack these codes: give {item.source.name} a dataset "
+            f"instruments, or codes: stocks; quant data quarantine {item.table.name} shows the rows"
+        )
+    return (
+        f"no source of this profile lists instruments: give {item.source.name} a dataset instruments "
+        "(of files: the same files with distinct: true and the code alone), or add a source that has one "
+        "to the profile's sources:"
     )
 
 

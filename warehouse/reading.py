@@ -105,4 +105,5 @@ def _bars_with_factor(source: SourceSettings) -> DatasetSettings:
 def _inferred(bars: VendorRows) -> VendorRows:
     rows = unadjusted(converted(contract("bars_1d"), bars), bars.dataset)
     events = infer_events(rows).with_columns(inferred=pl.lit(value=True), kind=pl.lit("inferred"))
-    return VendorRows(DatasetSettings("corporate_actions"), events.drop("row").with_row_index("row"))
+    dataset = DatasetSettings("corporate_actions", codes=bars.dataset.codes)
+    return VendorRows(dataset, events.drop("row").with_row_index("row"))

@@ -146,6 +146,25 @@ class Rulebook:
             )
         return Board[row.values["board"]]
 
+    def is_stock(self, code: Code | str) -> bool:
+        """Whether a code is, or ever was, a share's on a board with rules: no index, fund, bond, B share.
+
+        >>> rulebook().is_stock("sh600519"), rulebook().is_stock("sh000001")
+        (True, False)
+        """
+        code = parse_code(code) if isinstance(code, str) else code
+        keys = ((code.mic, code.symbol[:length]) for length in range(6, 0, -1))
+        return next((key in self._stock_codes for key in keys if key in self.boards.rows), False)
+
+    @cached_property
+    def _stock_codes(self) -> frozenset[tuple[str, str]]:
+        """The exchanges and prefixes of codes that are stocks."""
+        return frozenset(
+            (str(key[0]), str(key[1]))
+            for key, rows in self.boards.rows.items()
+            if any("board" in r.values and asset_of(Board[r.values["board"]]) is Asset.STOCK for r in rows)
+        )
+
     def _board_row(self, code: Code, on: date) -> Row:
         keys = [(code.mic, code.symbol[:length]) for length in range(6, 0, -1)]
         key = next((key for key in keys if key in self.boards.rows), keys[3])

@@ -27,6 +27,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "The data hold only instruments listed today; results carry survivorship bias.",
         "数据只含当前上市的股票，结果有幸存者偏差。",
     ),
+    "amounts.estimated": (
+        "The data hold no amounts; each is estimated as volume times the mean of open, high, low and close.",
+        "数据中没有成交额，按成交量乘以开高低收均价估计。",
+    ),
     "delisted.last_price": (
         "A holding whose instrument leaves the market cannot be sold any more and counts at its last price.",
         "持仓股票退市后无法卖出，一直按最后价格计入净值。",

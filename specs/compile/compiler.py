@@ -34,6 +34,7 @@ _FROM_FACTS = {
     "delistings": "delistings.absent",
     "limits": "limits.derived",
     "suspensions": "suspensions.derived",
+    "amounts": "amounts.estimated",
 }
 
 

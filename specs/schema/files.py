@@ -93,6 +93,9 @@ class FileDataset(Part):
     """The vendor's columns by their header; columns not named are ignored."""
     code_from: Literal["column", "file_name"] = "column"
     """Whether the instrument's code is a column or the file's name."""
+    codes: Literal["all", "stocks"] = "all"
+    """Whether rows of codes that are no stocks (indices, funds, bonds, B shares) are left out, as where a
+    program keeps all of them in one folder; they are counted, not set aside."""
     adjustment: Literal["none", "pre", "post"] = "none"
     """How prices in the files are adjusted: 不复权, 前复权, 后复权. Only unadjusted prices can be traded."""
     known_at: KnownAt | None = None

@@ -33,6 +33,7 @@ from quant.warehouse.audit.compare.records import compare_records
 from quant.warehouse.audit.compare.relation import COMPARED, days_of
 from quant.warehouse.audit.set_aside import RULE, set_aside
 from quant.warehouse.contracts.tables import TableContract, contract
+from quant.warehouse.ingest import last_facts
 from quant.warehouse.lake import GOLDEN, VENDOR, Lake, table_ref
 from quant.warehouse.sources.settings import SourceSettings, TableSettings
 
@@ -179,6 +180,9 @@ class _Reader:
 
     def _series(self, a: str, b: str, request: Request) -> AuditReport:
         columns = ["instrument_id", "session", *(n for n in self.table.names if n in _fields(self.table))]
+        told = [last_facts(self.lake, self.table.name, name.partition("@")[0]) for name in (a, b)]
+        if any("amounts" in facts for facts in told):  # an estimate says nothing of the other's amounts
+            columns.remove("amount")
         aside = (self._aside(a, columns), self._aside(b, columns))
         feed = LakeFeed(self.lake, self.table.name, a, b, columns, self.start, self.end, aside)
         claims = Claims("none", units=True)

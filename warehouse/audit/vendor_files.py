@@ -18,6 +18,7 @@ from quant.warehouse.audit.compare.relation import FLAGS, NUMBERS, OHLC, Adjustm
 from quant.warehouse.audit.headers import fields_of, known_headers
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.normalize.fields import convert
+from quant.warehouse.normalize.rows import chosen
 from quant.warehouse.normalize.texts import plain_headers
 from quant.warehouse.sources.files import FilesSource
 from quant.warehouse.sources.port import Payload, Source
@@ -69,6 +70,8 @@ def from_source(
     fields = _declared(settings, wanted, rows)
     _whole_spec(settings.name, wanted, fields, rows)
     frame, notes = typed(rows, fields, dataset, settings.name)
+    frame, left_out = chosen(frame, wanted)
+    notes += [f"{what} are left out of {settings.name}" for what in left_out.values()]
     spelling = next((f.style for f in fields if f.name == "code" and f.style), "") or ""
     claims = Claims(wanted.adjustment, bool(wanted.fields), "", spelling)  # type: ignore[arg-type]
     return Loaded(Relation(settings.name, _within(frame, start, end), claims), (*notes, *titles))

@@ -22,6 +22,8 @@ from quant.warehouse.sources.settings import DatasetSettings
 
 Facts = dict[str, str]
 Completion = Callable[[pl.DataFrame, DatasetSettings, Context], tuple[pl.DataFrame, Facts]]
+UNKNOWN_CODE: Final = "code.unknown"
+"""The rule that a row breaks whose code no table of instruments has."""
 DAY: Final = timedelta(days=1)
 _PRICES: Final = ("open", "high", "low", "close", "pre_close")
 
@@ -90,6 +92,9 @@ def complete_bars(
         for name in ("volume", "amount")
         if name in work.columns
     )
+    if "amount" not in work.columns and dataset.fields:
+        work = _with_estimated_amounts(work)
+        facts["amounts"] = "estimated"
     if not has_limits:
         work = with_computed_limits(work, context.master, rulebook(), context.calendar)
         facts["limits"] = "derived"
@@ -100,6 +105,18 @@ def complete_bars(
     work = _with_instants(work, "session", context)
     rule = dataset.known_at or context.source.known_at
     return _known(work.with_columns(ts=pl.col("close_at")), _at(rule)), facts
+
+
+def _with_estimated_amounts(work: pl.DataFrame) -> pl.DataFrame:
+    """Volume times the mean of the four prices, to the cent, for sources that keep no amounts at all: it lies
+    between volume times low and volume times high, as the true one does.
+    """
+    prices = [pl.col(name).cast(pl.Float64) for name in ("open", "high", "low", "close")]
+    if not {"open", "high", "low", "close", "volume"} <= {*work.columns}:
+        return work
+    traded = pl.when(pl.col("volume") > 0).then(pl.mean_horizontal(prices)).otherwise(0.0)
+    cents = (pl.col("volume").cast(pl.Float64) * traded * 100).round(0, mode="half_away_from_zero")
+    return work.with_columns(amount=from_units(cents.cast(pl.Int64, strict=False), 100))
 
 
 def complete_factors(
@@ -257,7 +274,7 @@ def with_ids(work: pl.DataFrame, context: Context, when: str = "") -> pl.DataFra
         "code.not_held",
         "no instrument held this code on this date",
     )
-    return mark(work, unknown, "code.unknown", "the instruments table has no such code")
+    return mark(work, unknown, UNKNOWN_CODE, "the instruments table has no such code")
 
 
 def _first_of_each(work: pl.DataFrame, dataset: DatasetSettings, *key: str) -> pl.DataFrame:

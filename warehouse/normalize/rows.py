@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from quant.core.errors import CheckFailed
+from quant.core.market.rules import rulebook
 from quant.core.time import EXCHANGE_ZONES
 from quant.warehouse.contracts.tables import INSTANT, RATIO, TableContract, contract
 from quant.warehouse.normalize.complete import COMPLETE, Completion
@@ -81,7 +82,7 @@ def stack(frames: Iterable[tuple[str, pl.DataFrame]], dataset: DatasetSettings) 
 def normalize(table: str, vendor: VendorRows, context: Context) -> Normalized:
     """Canonical rows of a dataset. Raises CheckFailed when a declared column is missing."""
     target = contract(table)
-    work = converted(target, vendor, reading_of(context.source))
+    work, left_out = chosen(converted(target, vendor, reading_of(context.source)), vendor.dataset)
     work, facts = _COMPLETE[table](work, vendor.dataset, context)
     if target.time is not None and table not in _ANY_DAY:
         work = _future(_closed(work, target.time, context), target.time, context)
@@ -98,7 +99,24 @@ def normalize(table: str, vendor: VendorRows, context: Context) -> Normalized:
         ),
         ROW,
     )
-    return Normalized(canonical, as_rejected(rejected, target, vendor), facts)
+    return Normalized(canonical, as_rejected(rejected, target, vendor), {**facts, **left_out})
+
+
+def chosen(work: pl.DataFrame, dataset: DatasetSettings) -> tuple[pl.DataFrame, dict[str, str]]:
+    """The rows that a dataset is to be read for, and how many others were left out, as a fact; a row whose
+    code cannot be read stays, to be set aside.
+    """
+    if dataset.codes == "all" or "code" not in work.columns:
+        return work, {}
+    book = rulebook()
+    codes = work["code"].unique().drop_nulls()
+    others = [code for code in codes.to_list() if not book.is_stock(code)]
+    if not others:
+        return work, {}
+    other = pl.col("code").is_in(others).fill_null(value=False)
+    kept = work.filter(~other)
+    count = work.height - kept.height
+    return kept, {"left_out": f"{count} rows of {len(others)} codes that are no stocks"}
 
 
 def as_rejected(broken: pl.DataFrame, target: TableContract, vendor: VendorRows) -> pl.DataFrame:

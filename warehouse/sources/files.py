@@ -15,6 +15,7 @@ import polars as pl
 
 from quant.core.errors import CheckFailed, SpecError
 from quant.core.hashing import fingerprint
+from quant.warehouse.contracts.tables import contract
 from quant.warehouse.sources.formats import FileOptions, Unreadable, read_file
 from quant.warehouse.sources.formats.qlib import bundle, calendar_of
 from quant.warehouse.sources.port import Payload
@@ -65,7 +66,18 @@ class FilesSource:
         if wanted.code_from == "file_name":
             name = Path(path).name.removesuffix(".gz").removesuffix(".zip")
             frame = frame.with_columns(pl.lit(Path(name).stem).alias("code"))
+        return _named_once(frame, wanted)
+
+
+def _named_once(frame: pl.DataFrame, wanted: DatasetSettings) -> pl.DataFrame:
+    """What a file of bars says of its instruments, once: ten years of rows say it no better."""
+    columns = {field.column for field in wanted.fields}
+    if wanted.code_from == "file_name":
+        columns.add("code")
+    if not wanted.distinct or contract(wanted.dataset).time is not None or not columns <= {*frame.columns}:
         return frame
+    kept = [name for name in frame.columns if name in columns]
+    return frame.select(kept).unique(keep="first", maintain_order=True)
 
 
 def _expected(wanted: DatasetSettings) -> str:

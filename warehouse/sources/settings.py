@@ -74,7 +74,7 @@ class DatasetSettings:
     ``distinct``: rows with one key are one row repeated. ``parts`` are further endpoints joined to the first;
     ``max_rows`` a full page of it where it is not the source's; ``empty_allowed``: an answer without rows is
     believed even where rows must exist. ``history``: how many sessions back it is fetched when nobody says
-    from when; None: as far as any.
+    from when; None: as far as any. ``codes``: ``stocks`` leaves out rows of codes that are no stocks.
     """
 
     dataset: str
@@ -92,6 +92,7 @@ class DatasetSettings:
     max_rows: int | None = None
     empty_allowed: bool = False
     history: int | None = None
+    codes: Literal["all", "stocks"] = "all"
 
 
 @dataclass(frozen=True, slots=True)

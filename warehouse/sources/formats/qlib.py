@@ -1,7 +1,8 @@
 """Binary features of Qlib: ``features/<code>/<field>.day.bin`` beside ``calendars/day.txt``.
 
 A file is little-endian float32: the row of the calendar where it begins, then one value a session. Prices
-there are usually adjusted (price * factor) and volume divided by the factor, as ``factor.day.bin`` says.
+there are usually adjusted (price * factor) and volume divided by the factor, as ``factor.day.bin`` says;
+``shares`` is the volume times the factor again.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def calendar_of(path: Path, root: Path) -> Path:
 
 
 def read_qlib(members: dict[str, bytes], code: str) -> pl.DataFrame:
-    """Columns date, code, and one a feature (float32, NaN as null)."""
+    """Columns date, code, one a feature (float32, NaN as null), and ``shares`` where they can be told."""
     try:
         days = members.pop(CALENDAR).decode().split()
     except (KeyError, UnicodeError) as error:
@@ -67,4 +68,8 @@ def read_qlib(members: dict[str, bytes], code: str) -> pl.DataFrame:
         whole = np.full(end - begin, np.nan, np.float32)
         whole[start - begin : start - begin + len(values)] = values
         columns[name] = pl.Series(whole).fill_nan(None)
-    return pl.DataFrame({"date": days[begin:end], **columns}).with_columns(pl.lit(code).alias("code"))
+    frame = pl.DataFrame({"date": days[begin:end], **columns}).with_columns(pl.lit(code).alias("code"))
+    if not {"volume", "factor"} <= set(columns):
+        return frame
+    shares = pl.col("volume").cast(pl.Float64) * pl.col("factor").cast(pl.Float64)
+    return frame.with_columns(shares=shares.round(0, mode="half_away_from_zero"))
