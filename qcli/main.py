@@ -16,7 +16,7 @@ from typing import Annotated, NoReturn, TypeVar
 
 import typer
 
-from quant.core.errors import QuantError
+from quant.core.errors import QuantError, UsageError
 from quant.qcli import commands
 from quant.qcli.screen import print_failure, print_internal
 
@@ -85,6 +85,7 @@ def run(argv: Sequence[str]) -> int:
     except QuantError as error:
         if debug:
             raise
+        error = _of_usage(error, arguments)
         print_failure(_without_secrets(error), as_json=as_json)
         return error.exit_code
     except BrokenPipeError:
@@ -92,6 +93,22 @@ def run(argv: Sequence[str]) -> int:
         return 0
     except Exception as error:
         return _framework_exit(error, as_json=as_json, debug=debug)
+
+
+def _of_usage(error: QuantError, arguments: Sequence[str]) -> QuantError:
+    """A date that was typed and that no shipped calendar covers is the command line's fault."""
+    fault = error.fault
+    typed = " ".join(arguments).replace("-", "")
+    if fault.code != "calendar.range" or not fault.found or fault.found.replace("-", "") not in typed:
+        return error
+    return UsageError(
+        fault.code,
+        fault.message,
+        where=fault.where,
+        expected=fault.expected,
+        found=fault.found,
+        hint=fault.hint,
+    )
 
 
 def _stopped(how: str, code: int, *, as_json: bool) -> int:

@@ -15,6 +15,7 @@ from quant.specs.fingerprint import meaning
 from quant.specs.registry import Registry
 from quant.specs.resolution import ResolvedSpec
 from quant.specs.schema.model import Header
+from quant.specs.schema.tables import Margin, TableAudit, TableCheck, TableSpec
 from quant.specs.validate import validate
 
 Effect: TypeAlias = Literal["breaking", "result-changing", "cosmetic"]
@@ -92,9 +93,33 @@ def _documents(key: str, old: Header, new: Header) -> Iterator[Change]:
     if old.description != new.description:
         yield Change("cosmetic", key, "description", old.description, new.description)
     for path, before, after in _leaves(meaning(old), meaning(new), ()):
-        yield Change(
-            _effect(old.kind, path), key, ".".join(path).replace("_.", ".").rstrip("_"), before, after
-        )
+        effect = "result-changing" if _is_laxer(old, new, path[0]) else _effect(old.kind, path)
+        yield Change(effect, key, ".".join(path).replace("_.", ".").rstrip("_"), before, after)
+
+
+def _is_laxer(old: Header, new: Header, part: str) -> bool:
+    """Whether a table's rule that stopped runs is gone or lets more pass."""
+    if not (isinstance(old, TableSpec) and isinstance(new, TableSpec)):
+        return False
+    if part == "checks":
+        return any(_is_lost(check, new.checks) for check in old.checks if check.severity == "error")
+    before, after = old.audit or TableAudit(), new.audit or TableAudit()
+    if part != "audit" or before.severity != "error":
+        return False
+    wider = any(
+        margin.abs > known.abs or margin.rel > known.rel
+        for name, margin in after.tolerance.items()
+        for known in [before.tolerance.get(name, Margin())]
+    )
+    return after.severity != "error" or after.max_diff_rate > before.max_diff_rate or wider
+
+
+def _is_lost(check: TableCheck, left: list[TableCheck]) -> bool:
+    """Whether none of the checks that are left stops a run as early."""
+    return not any(
+        each.check == check.check and each.severity == "error" and each.tolerance <= check.tolerance
+        for each in left
+    )
 
 
 def _effect(kind: str, path: tuple[str, ...]) -> Effect:

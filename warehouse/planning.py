@@ -332,4 +332,8 @@ def _gaps(
         return [] if inside else [wanted]
     every_day = contract(table.dataset).every_day
     gaps = missing(wanted, covered, calendar(source.calendar), every_day=every_day)
-    return [part for gap in gaps for part in by_year(gap)] if provider(source).by_year else gaps
+    if not provider(source).by_year:
+        return gaps
+    parts = [part for gap in gaps for part in by_year(gap)]
+    dates = calendar(source.calendar)  # a year's last gap may be its holidays alone
+    return [part for part in parts if every_day or dates.sessions(part.start, part.end)]

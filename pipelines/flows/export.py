@@ -44,6 +44,8 @@ class Exported:
     rows: int
     columns: tuple[str, ...]
     bytes: int
+    new_folder: str | None = None
+    """The folder that was made for it, if it was not there."""
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -60,8 +62,11 @@ def export(desk: Workspace, request: ExportRequest) -> Exported:
     version = versions[request.table]
     rows = _chosen(_adjusted(lake, request, versions, _rows(lake, request, versions)), request)
     content = _bytes(rows, request.file.suffix.lower())
+    folder = request.file.absolute().parent
+    made = None if folder.exists() else str(folder)
     write_atomic(request.file.absolute(), content)
-    return Exported(str(request.file), request.table, version, rows.height, tuple(rows.columns), len(content))
+    columns = tuple(rows.columns)
+    return Exported(str(request.file), request.table, version, rows.height, columns, len(content), made)
 
 
 def _refuse(lake: Lake, request: ExportRequest) -> None:

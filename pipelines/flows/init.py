@@ -36,7 +36,11 @@ def create_workspace(folder: Path, template: str) -> CreatedWorkspace:
     """
     if template not in templates():
         raise UsageError(
-            "init.template", f"no template {template!r}", expected=" or ".join(templates()), found=template
+            "init.template",
+            f"no template {template!r}",
+            expected=" or ".join(templates()),
+            found=template,
+            hint=f"quant init {folder} -t {templates()[0]}",
         )
     root = folder.resolve()
     if root.exists() and (not root.is_dir() or any(root.iterdir())):

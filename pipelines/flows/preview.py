@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from quant.pipelines.sources import data_specs
 if TYPE_CHECKING:
     from quant.pipelines.workspace import Workspace
     from quant.warehouse.lake import Lake
+    from quant.warehouse.sources.vendor import Call
     from quant.warehouse.sync import Item, SyncItem, SyncPlan
 
 
@@ -125,8 +127,17 @@ def calls_of(item: Item, lake: Lake) -> Calls:
         return Calls(0, None, None)
     limits = item.source.limits
     minutes = len(calls) / limits.per_minute if limits.per_minute else 0.0
+    return Calls(len(calls), _told_rows(item, lake, calls), round(minutes, 2))
+
+
+def _told_rows(item: SyncItem, lake: Lake, calls: Sequence[Call]) -> int | None:
+    """The rows that the calls themselves promise. A call of which at least one row is certain promises no
+    number, and of instruments that nobody has listed yet none can be counted.
+    """
     rows = sum(call.rows for call in calls)
-    return Calls(len(calls), rows or _expected_rows(item, lake), round(minutes, 2))
+    if not lake.count("instruments") and not item.source.codes:
+        return None
+    return rows if rows > len(calls) else _expected_rows(item, lake)
 
 
 def _expected_rows(item: SyncItem, lake: Lake) -> int | None:

@@ -71,6 +71,8 @@ def list_rows(desk: Workspace, asked: Asked) -> Listing:
             "table.unknown", f"no table {asked.table!r}", expected=", ".join(known), found=asked.table
         )
     rows = listed(Lake(desk.lake))
+    if asked.source is not None and asked.source not in rows["source"]:
+        _refuse_unknown_source(asked.source, data_specs(desk), rows)
     wanted = (("table", asked.table), ("source", asked.source), ("rule", asked.rule))
     for column, value in wanted:
         if value is not None:
@@ -79,6 +81,15 @@ def list_rows(desk: Workspace, asked: Asked) -> Listing:
         rows = rows.filter(pl.col("decision").is_null())
     shown = [{**row, ID: short(row[ID])} for row in rows.head(asked.limit).to_dicts()]
     return Listing(shown, rows.height)
+
+
+def _refuse_unknown_source(name: str, specs: DataSpecs, rows: pl.DataFrame) -> None:
+    """A source that neither fills a table nor ever had a row set aside."""
+    known = {*specs.sources, *(table.label for table in specs.tables), *rows["source"]}
+    if name not in known:
+        raise UsageError(
+            "source.unknown", f"no source {name!r}", expected=", ".join(sorted(known)), found=name
+        )
 
 
 def show_row(desk: Workspace, row_id: str) -> dict[str, Any]:

@@ -101,7 +101,7 @@ def snapshot_versions(lake: Lake, name: str) -> dict[str, int]:
             f"there is no snapshot {name!r}",
             expected=", ".join(known) or "none was made yet",
             found=name,
-            hint=f"quant data snapshot create {name}" if _NAME.fullmatch(name) else None,
+            hint="quant data snapshot ls shows the snapshots there are",
         )
     return found
 

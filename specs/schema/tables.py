@@ -107,7 +107,8 @@ class TableAudit(Part):
     """What a comparison of the sources may find."""
 
     max_diff_rate: Tolerance = Decimal("0.001")
-    """The share of compared cells that may differ without an explanation."""
+    """The share of compared cells that may differ without a good reason: defects count, also recognised ones;
+    rounding and other conventions do not."""
     severity: Literal["error", "warn"] = "warn"
     """Whether more than that fails the run or is only reported."""
     tolerance: dict[Name, Margin] = Field(default_factory=dict)

@@ -82,7 +82,8 @@ class ArbitrationSettings:
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
     """What a comparison of the table's sources may find: ``max_diff_rate`` is the share of compared cells
-    that may differ openly, ``severity`` whether more than that fails the run. ``tolerance`` by column.
+    that may differ without a good reason (defects count, also recognised ones), ``severity`` whether more
+    than that fails the run. ``tolerance`` by column.
     """
 
     max_diff_rate: Decimal = Decimal("0.001")

@@ -12,7 +12,7 @@ from quant.warehouse.adjust import factors_from_events
 from quant.warehouse.audit.absence import absences
 from quant.warehouse.audit.judging import RULE, Found, Listing
 from quant.warehouse.contracts.tables import TableContract
-from quant.warehouse.contracts.units import unit_rules
+from quant.warehouse.contracts.units import explained, unit_rules
 
 CENT: Final = 0.0051
 """Half a cent and a little: prices this close are the same."""
@@ -142,11 +142,10 @@ def missing_rate(table: TableContract, rows: pl.DataFrame, _listing: Listing) ->
 def price_consistency(_table: TableContract, rows: pl.DataFrame, _listing: Listing) -> Found:
     """Amount / volume is a price of the session; ``unit.<…>`` names the unit that explains why it is not."""
     traded = rows.filter((pl.col("volume") > 0) & (pl.col("amount") > 0))
-    rule = pl.lit("amount.range")
-    outside = ~unit_rules()[0].expression.fill_null(value=True)
-    for unit in reversed(unit_rules()[1:]):
-        rule = pl.when(unit.expression.fill_null(value=False)).then(pl.lit(unit.name)).otherwise(rule)
-    bad = traded.filter(outside).with_columns(rule.alias(RULE))
+    fits = unit_rules()[0]
+    outside = traded.filter(~fits.expression.fill_null(value=True))
+    named = explained(outside.with_columns(rule=pl.lit(fits.name), reason=pl.lit(fits.reason)))
+    bad = named.drop("reason")
     return Found(bad.height, traded.height, bad, "rows have an amount that does not fit volume and prices")
 
 

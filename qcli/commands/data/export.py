@@ -54,4 +54,6 @@ def export(
     if json_output:
         print_json(done.as_dict())
     else:
+        if done.new_folder is not None:
+            note(f"made the folder {done.new_folder}")
         note(f"{done.rows:,} rows of {done.table}@{done.version} in {done.file} ({done.bytes:,} bytes)")

@@ -22,7 +22,10 @@ def create(
     profile: ProfileOption = None,
     json_output: JsonOption = False,
 ) -> None:
-    """Keep the newest versions of all golden tables: gc never removes them while the snapshot is there."""
+    """Keep the newest versions of all golden tables: gc never removes them while the snapshot is there.
+
+    A name that is taken: exit 0 where it pins these very versions, exit 5 where it pins others, which stay.
+    """
     from quant.pipelines.flows.upkeep import create_snapshot
     from quant.qcli.screen import note, print_json
 

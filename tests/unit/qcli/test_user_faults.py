@@ -38,6 +38,37 @@ def test_a_spec_file_is_found_however_its_path_is_written(
         assert "momentum" in out
 
 
+def test_a_date_that_was_typed_beyond_the_calendar_is_a_fault_of_usage(
+    capsys: pytest.CaptureFixture[str], desk: Workspace
+) -> None:
+    words = ("universe", "show", "all_listed", "--on", "2199-01-04", "-w", str(desk.root), "--json")
+    code, out, _ = call(capsys, *words)
+    assert (code, json.loads(out)["error"]["code"]) == (2, "calendar.range")
+
+
+def test_names_that_do_not_exist_are_refused_with_what_to_do(
+    capsys: pytest.CaptureFixture[str], desk: Workspace, tmp_path: Path
+) -> None:
+    here = ("-w", str(desk.root), "--json")
+    code, out, _ = call(capsys, "data", "quarantine", "ls", "--source", "nosuch", *here)
+    assert (code, json.loads(out)["error"]["code"]) == (2, "source.unknown")
+    code, out, _ = call(capsys, "data", "snapshot", "rm", "nosuch", *here)
+    assert code == 2 and "snapshot ls" in json.loads(out)["error"]["hint"]
+    code, out, _ = call(capsys, "init", str(tmp_path / "x"), "-t", "nosuch", "--json")
+    assert code == 2 and json.loads(out)["error"]["hint"].startswith("quant init")
+
+
+def test_a_folder_that_an_export_makes_is_named(
+    capsys: pytest.CaptureFixture[str], desk: Workspace, tmp_path: Path
+) -> None:
+    words = ("data", "export", "instruments", "-w", str(desk.root), "--to")
+    new = tmp_path / "new" / "names.csv"
+    code, _, err = call(capsys, *words, str(new))
+    assert code == 0 and str(new.parent) in err and "made the folder" in err
+    code, _, err = call(capsys, *words, str(new))
+    assert code == 0 and "made the folder" not in err
+
+
 @pytest.mark.parametrize(("error", "code"), [(KeyboardInterrupt(), 130), (Terminated(), 143)])
 def test_a_stopped_command_says_so(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, error: BaseException, code: int

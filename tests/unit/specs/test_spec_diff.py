@@ -50,6 +50,40 @@ def test_a_change_is_told_by_its_effect(
     assert (change.effect, change.document, change.path, change.old, change.new) == expected
 
 
+CHECKED = """apiVersion: quant/v1
+kind: table
+name: bars_1d
+dataset: bars_1d
+from: [mine]
+audit: {max_diff_rate: 0.1%, severity: error}
+checks: [{check: contract}, {check: absence, tolerance: 1%}, {check: unique, severity: warn}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "effect"),
+    [
+        ("{check: contract}, ", "", "result-changing"),
+        ("{check: contract}", "{check: contract, severity: warn}", "result-changing"),
+        ("tolerance: 1%", "tolerance: 2%", "result-changing"),
+        ("tolerance: 1%", "tolerance: 0.5%", "cosmetic"),
+        (", {check: unique, severity: warn}", "", "cosmetic"),
+        ("{check: contract}", "{check: contract}, {check: ohlc_order}", "cosmetic"),
+        ("max_diff_rate: 0.1%", "max_diff_rate: 1%", "result-changing"),
+        ("max_diff_rate: 0.1%", "max_diff_rate: 0.01%", "cosmetic"),
+        ("severity: error}\n", "severity: error, tolerance: {close: 0.1}}\n", "result-changing"),
+        ("audit: {max_diff_rate: 0.1%, severity: error}\n", "", "result-changing"),
+    ],
+)
+def test_a_check_that_lets_more_pass_is_result_changing(
+    tmp_path: Path, old: str, new: str, effect: str
+) -> None:
+    before = load(tmp_path / "a", **FILES, table=CHECKED)
+    after = load(tmp_path / "b", **FILES, table=CHECKED.replace(old, new))
+    changes = diff_registries(before, after)
+    assert changes and changes[0].effect == effect
+
+
 def test_removing_a_document_is_breaking_and_adding_one_is_not(tmp_path: Path) -> None:
     before = load(tmp_path / "a", **FILES)
     after = load(tmp_path / "b", strategy=STRATEGY, run=BACKTEST)

@@ -379,6 +379,23 @@ def test_dividends_after_tax_per_ten_and_on_other_dates() -> None:
     }
 
 
+def test_instruments_that_the_other_side_does_not_list_are_coverage_without_dates() -> None:
+    codes = ["600001.SH", "600002.SH", "600003.SH", "600004.SH"]
+    a = pl.DataFrame({"instrument_id": [1, 2, 3, 4], "code": codes, "board": ["SSE_MAIN"] * 4})
+    b = a.head(3).with_columns(board=pl.Series(["SSE_MAIN", "STAR", "SSE_MAIN"]))
+    known = Instruments.of(a["instrument_id"], dict(zip([1, 2, 3, 4], codes, strict=True)))
+    sides = (Relation("a", a, RAW), Relation("b", b, RAW))
+    report = compare_records(*sides, contract("instruments"), known, Request("instruments"))
+    assert report.coverage.select("cause", "cells", "session", "to_session").rows() == [
+        ("coverage", 1, None, None)
+    ]
+    assert report.findings.select("code", "cause", "session", "to_session").rows() == [
+        ("600002.SH", "wrong_board", None, None)
+    ]
+    assert set(report.summary["year"]) == {None}
+    assert report.rates().filter(pl.col("field") == "row")["rate"].to_list() == [0.0]
+
+
 def test_every_class_says_what_it_is() -> None:
     assert all(cause.about and cause.about == cause.about.strip() for cause in CAUSES.values())
     assert {cause.verdict for cause in CAUSES.values()} == {"tolerated", "explained", "open"}

@@ -12,6 +12,8 @@ from tiny_market import bar_rows
 
 from quant.core.market.calendar import calendar
 from quant.warehouse.audit import Listing, TableRule, absences, applies, run_check
+from quant.warehouse.contracts.check import check
+from quant.warehouse.contracts.tables import contract
 
 DAYS = list(calendar("XSHG").sessions(date(2024, 1, 2), date(2024, 1, 12)))
 INSTRUMENTS = pl.DataFrame(
@@ -165,6 +167,21 @@ def test_a_wrong_unit_is_named_by_what_would_explain_it(volume: float, amount: f
     )
     assert rules("price_consistency", rows) == []
     assert set(rules("price_consistency", bad)) == {rule}
+
+
+def test_prices_in_cents_are_told_from_lots_by_limits_or_the_reference_price() -> None:
+    prices = ("open", "high", "low", "close")
+    rows = chained().with_columns(volume=pl.lit(100_000, pl.Int64))
+    rows = rows.with_columns(amount=(pl.col("close") * 100_000).cast(pl.Decimal(20, 4)))
+    cents = rows.with_columns((pl.col(n) * 100).cast(pl.Decimal(18, 4)) for n in prices)
+    assert set(rules("price_consistency", cents)) == {"unit.price_scale"}
+    silent = cents.with_columns(pl.lit(None, pl.Decimal(18, 4)).alias(n)
+                                for n in ("pre_close", "limit_up", "limit_down"))  # fmt: skip
+    assert set(rules("price_consistency", silent)) == {"unit.volume_times_100"}
+    reason = check(contract("bars_1d"), silent).bad["reason"]
+    assert all("in shares already" in text and "in cents" in text for text in reason)
+    told = check(contract("bars_1d"), cents).bad
+    assert set(told["rule"]) == {"unit.price_scale"} and "in cents" in told["reason"][0]
 
 
 def test_every_absent_row_has_a_reason() -> None:

@@ -135,9 +135,9 @@ class _Records:
             tolerated = int((near & at).sum())
             cells = int(at.sum())
             self.rows.append({
-                "field": name, "year": int(year), "cells": cells, "tolerated": tolerated,
-                "explained": explained, "defects": defects, "open": len(mine) - defects - explained,
-                "equal": cells - tolerated - len(mine),
+                "field": name, "year": int(year) if self.shape.time else None, "cells": cells,
+                "tolerated": tolerated, "explained": explained, "defects": defects,
+                "open": len(mine) - defects - explained, "equal": cells - tolerated - len(mine),
             })  # fmt: skip
 
     def lone(self, left: pl.DataFrame, right: pl.DataFrame) -> None:
@@ -165,14 +165,16 @@ class _Records:
     def _outside(
         self, whole: pl.DataFrame, others: pl.DataFrame, numbers: np.ndarray, days: np.ndarray
     ) -> np.ndarray:
-        """Lone rows of instruments that the other side lacks, if it lacks many, or of dates before or after
-        all of its own.
+        """Lone rows of instruments that the other side lacks, if it lacks many or they have no dates, or of
+        dates before or after all of its own.
         """
         outside = np.zeros(len(numbers), dtype=bool)
-        if self.shape.time is None or not others.height:
+        if not others.height or self.instruments.column not in whole.columns:
             return outside
         ours, theirs = (np.unique(_numbers(f, self.instruments)) for f in (whole, others))
         absent = np.setdiff1d(ours, theirs)
+        if self.shape.time is None:
+            return np.isin(numbers, absent)
         if len(absent) > _NOT_COVERED * len(ours):
             outside |= np.isin(numbers, absent)
         known = _days(others, self.shape.time)
@@ -222,18 +224,19 @@ class _Records:
             if "cash_per_share" in self.both.columns
             else self.both.height
         )
-        found = collapse(self.found, counts, {}, self.instruments, {"after_tax_cash": cash})
+        dated = self.shape.time is not None
+        found = collapse(self.found, counts, {}, self.instruments, {"after_tax_cash": cash}, dated=dated)
         base = {"table": self.request.table, "a": a.name, "b": b.name}
         lost = sum(f.cells for f in self.found if f.cause == "missing_row")
         wrong = sum(f.cells for f in self.found if f.cause in ("shifted_ex_date", "duplicated_row"))
-        year = _year(int(self.day.max())) if len(self.day) else 1970
+        year = _year(int(self.day.max())) if dated and len(self.day) else None
         rows = [*({**base, **row} for row in self.rows), {
             **base, "field": "row", "year": year, "cells": self.both.height + lost + wrong,
             "equal": self.both.height, "tolerated": 0, "explained": 0, "defects": wrong, "open": lost,
         }]  # fmt: skip
         parts = [[f for f in found if (f.cause in COVERAGE) == aside] for aside in (False, True)]
         names = (self.request.table, a.name, b.name, self.request.audit, self.request.stamp)
-        shown, aside = (findings_frame(part, self.instruments, *names) for part in parts)
+        shown, aside = (findings_frame(part, self.instruments, *names, dated=dated) for part in parts)
         matched: Mapping[str, Any] = {
             **base, "matched": self.both.height, "instruments": int((counts > 0).sum()),
             "only_a": left.height - self.both.height, "only_b": right.height - self.both.height,

@@ -90,9 +90,19 @@ class AuditReport:
 
 
 def findings_frame(
-    found: Sequence[Found], instruments: Instruments, table: str, a: str, b: str, audit: str, stamp: datetime
+    found: Sequence[Found],
+    instruments: Instruments,
+    table: str,
+    a: str,
+    b: str,
+    audit: str,
+    stamp: datetime,
+    *,
+    dated: bool = True,
 ) -> pl.DataFrame:
-    """Findings as rows; those about many instruments have neither id nor code."""
+    """Findings as rows; those about many instruments have neither id nor code, those of a table without dates
+    no session.
+    """
     names = {"a": a, "b": b, "": None}
     rows = [
         {
@@ -102,8 +112,8 @@ def findings_frame(
             "b": b,
             "instrument_id": instruments.id(one.instrument) if one.instrument >= 0 else None,
             "code": instruments.codes[one.instrument] if one.instrument >= 0 else one.market or None,
-            "session": as_date(one.first),
-            "to_session": as_date(one.last),
+            "session": as_date(one.first) if dated else None,
+            "to_session": as_date(one.last) if dated else None,
             "field": one.field,
             "value_a": _text(one.value_a),
             "value_b": _text(one.value_b),

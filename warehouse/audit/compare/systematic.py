@@ -124,8 +124,12 @@ def collapse(
     matched: Mapping[tuple[str, int], int],
     instruments: Instruments,
     eligible: Mapping[str, int] | None = None,
+    *,
+    dated: bool = True,
 ) -> list[Found]:
-    """Tell systematic breaks once: a vendor's field, a day of a market, an instrument, a run of days."""
+    """Tell systematic breaks once: a vendor's field, a day of a market, an instrument, a run of days; of a
+    table without dates a vendor's field.
+    """
     total = int(rows.sum())
     sole = [f for f in found if f.instrument < 0]
     groups: dict[tuple[str, str, str, str], list[Found]] = defaultdict(list)
@@ -134,20 +138,23 @@ def collapse(
             groups[one.cause, one.field, one.suspect, one.nature].append(one)
     out = list(sole)
     for (name, field, _, _), group in sorted(groups.items()):
-        out += _collapse_group(name, field, group, rows, total, matched, instruments, eligible or {})
+        vendors = _of_all(name, group, rows, total, instruments, eligible or {})
+        if vendors is not None or not dated:
+            out += [vendors] if vendors is not None else group
+        else:
+            out += _by_day_and_name(field, group, rows, matched, instruments)
     return _capped(out)
 
 
-def _collapse_group(
+def _of_all(
     name: str,
-    field: str,
     group: list[Found],
     rows: Ints,
     total: int,
-    matched: Mapping[tuple[str, int], int],
     instruments: Instruments,
     eligible: Mapping[str, int],
-) -> list[Found]:
+) -> Found | None:
+    """The one finding that a group is, where it is about a vendor's whole field."""
     who = {f.instrument for f in group}
     there = int((rows > 0).sum())
     cells = sum(_rows_of(f) for f in group)
@@ -157,7 +164,18 @@ def _collapse_group(
         codes = [instruments.codes[n] for n in sorted(who)]
         shown = f"{len(who)} of {there}" if len(who) <= there else f"{len(who)}"
         text = f"{shown} instruments ({listed(codes)}), e.g. {group[0].detail}"
-        return [_merged(group, field, -1, text)]
+        return _merged(group, group[0].field, -1, text)
+    return None
+
+
+def _by_day_and_name(
+    field: str,
+    group: list[Found],
+    rows: Ints,
+    matched: Mapping[tuple[str, int], int],
+    instruments: Instruments,
+) -> list[Found]:
+    """Findings of a day of a market, of an instrument, of a run of days, and single ones."""
     left, out = _by_day(group, matched, instruments, field)
     by_name: dict[int, list[Found]] = defaultdict(list)
     for one in left:
