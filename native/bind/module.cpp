@@ -12,4 +12,5 @@ NB_MODULE(_native, m) {
   quant::bind_panel(m);
   quant::bind_bars(m);
   quant::bind_exchange(m);
+  quant::bind_exchange_ticks(m);
 }
