@@ -92,16 +92,18 @@ class TickOrder:
 
 
 class Ticks:
-    """L1 rows in exchange time, by reference; ``volume`` traded at ``last`` since the instrument's row before."""
+    """L1 rows in exchange time, by reference; ``volume`` traded at ``last`` since the row before."""
 
     def __init__(self, *, ts: NDArray[np.int64], bid: NDArray[np.int64], ask: NDArray[np.int64],
                  bid_size: NDArray[np.int64], ask_size: NDArray[np.int64],
                  last: NDArray[np.int64] | None = None, volume: NDArray[np.int64] | None = None,
                  instrument: NDArray[np.int32] | None = None) -> None:
         if (last is None) != (volume is None):
-            raise UsageError("ticks.trades", "trades need a price and a volume", found="one of last and volume")
+            raise UsageError("ticks.trades", "trades need a price and a volume",
+                             found="one of last and volume")
         if len(ts) > 1 and bool((np.diff(ts) < 0).any()):
-            raise UsageError("ticks.order", "rows are not in the order of their time", expected="ts ascending",
+            raise UsageError("ticks.order", "rows are not in the order of their time",
+                             expected="ts ascending",
                              found=f"row {int(np.flatnonzero(np.diff(ts) < 0)[0]) + 1} is earlier")
         self.rows: Final = len(ts)
         self.ts: Final = ts

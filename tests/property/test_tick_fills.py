@@ -1,4 +1,4 @@
-"""Whatever the recording and the orders: no fill before arrival, beyond a limit, outside hours or of too much."""
+"""For any recording and orders: no fill before arrival, beyond a limit, outside hours or of too much."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_fills_keep_every_promise(seed: int, terms: dict[str, Any]) -> None:
 
 
 def _balance(story: Story) -> None:
-    """Fills and the final report add up to what was sent; nothing is said after the end, time never goes back."""
+    """Fills and the final report add up to what was sent; nothing is said after the end."""
     left = {order_id: order.quantity for order_id, order in story.orders.items()}
     ended: set[int] = set()
     for order_id, _, kind, quantity, _, _ in story.said:
