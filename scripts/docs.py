@@ -174,11 +174,33 @@ TABLES: Mapping[str, str] = {
     "transfer_fee": "Fee of the clearing house, on both sides.",
     "commission": "The broker's commission where the cost spec does not say, in yuan.",
     "bonus_shares": "Sessions after the ex-date when bonus shares may first be sold.",
+    "code_changes": "Codes that became others.",
+    "ipo_halts": "Halts of a session without a price limit, at distances from its open.",
+    "free_auctions": "The highest price of the opening auction of a session without a limit, as a "
+    "multiple of the reference.",
+    "phases": "The phases of a session, local times; cancels are taken from the start to `cancel_until`.",
+    "after_hours": "The session at the day's closing price.",
+    "circuit_breaker": "The index circuit breaker.",
+    "market_halts": "Halts of the whole market that happened.",
+    "price_cages": "The valid range of limit orders in continuous trading, and what happens beyond it.",
+    "st_buy_caps": "Shares of one ST stock an account may buy in a day.",
+    "high_frequency": "Orders and cancels of an account that count as high-frequency trading; either count.",
+    "program_trading": "Since when program trading is under reporting rules.",
+    "handling_fee": "Fee of the exchange, on both sides, normally inside the commission.",
+    "regulatory_fee": "Fee of the regulator, on both sides, normally inside the commission.",
+    "dividend_tax": "Tax on dividends by the record date and the holding period.",
+    "financing_margin": "What an account puts up to buy on margin, as a share of the amount.",
+    "short_margin": "What an account puts up to sell short, as a share of the amount.",
+    "short_sales": "What a short sale must fulfil.",
+    "margin_maintenance": "Collateral over debt at which a broker closes positions out.",
+    "sessions": "Trading hours by exchange and product; the hours stand at the top of the file.",
+    "no_night": "Sessions without a night part.",
 }
 
 
 def rules() -> str:
     """The rows of the rulebook with their dates, sources and confidence."""
+    from quant.core.market.registry import china_tables
     from quant.core.market.rules import rulebook
     from quant.core.market.tables import load_sources
 
@@ -193,7 +215,7 @@ def rules() -> str:
         f"Fingerprint of what the tables say: `{rulebook().fingerprint}`. It is part of every plan.",
         "",
     ]
-    for table in rulebook().tables:
+    for table in china_tables():
         lines += _rule_section(table)
     rows = [[_anchor(s.key), s.title, f"<{s.url}>" if s.url else ""] for s in load_sources().values()]
     return _page([*lines, "## Sources", "", *_table(["source", "what it is", "where"], rows), ""])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -108,17 +108,20 @@ class Calendar:
     def instants(self, session: date) -> Instants:
         """Pre-open, open, before-close decision and close of ``session`` in ns UTC."""
         self.index(session)
-        return Instants(*(session_instant(self.mic, session, clock) for clock in self._clocks(session)))
+        row = self.hours(session)
+        clocks = (row["preopen"], row["open"], row["decide"], row["close"])
+        return Instants(*(session_instant(self.mic, session, clock) for clock in clocks))
 
     def instant_rows(self, sessions: Sequence[date]) -> list[tuple[int, int, int, int]]:
         """``instants`` of many sessions, as rows for the panel's int64 array [T, 4]."""
         found = [self.instants(session) for session in sessions]
         return [(each.preopen, each.open, each.decide, each.close) for each in found]
 
-    def _clocks(self, session: date) -> tuple[str, str, str, str]:
+    def hours(self, session: date) -> Mapping[str, Any]:
+        """The row of the instants of ``session``. Raises RuleMissing ``calendar.range``."""
         for row in load_toml(_FILES[self.mic])["hours"]:
             if row["from"] <= session <= row.get("to", self.last):
-                return row["preopen"], row["open"], row["decide"], row["close"]
+                return dict(row)
         raise self._outside(session, f"no hours are known for {session}")
 
     def _slice(self, start: date, end: date) -> tuple[int, int]:

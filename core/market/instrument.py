@@ -41,11 +41,15 @@ class Board(IntEnum):
 
 
 class Status(StrEnum):
-    """Point-in-time trading status: ST and *ST are ``st``, the delisting arrangement period ``delisting``."""
+    """Point-in-time trading status: ST and *ST are ``st``, the delisting arrangement period ``delisting``;
+    ``s_unreformed`` is a share marked S, ``fund20`` a fund on its exchange's 20 % list.
+    """
 
     NORMAL = "normal"
     ST = "st"
     DELISTING = "delisting"
+    S_UNREFORMED = "s_unreformed"
+    FUND20 = "fund20"
     UNKNOWN = "unknown"
 
 

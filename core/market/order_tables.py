@@ -60,9 +60,7 @@ def order_tables(sessions: Sequence[date], boards: Sequence[Board]) -> OrderTabl
     )
 
 
-def _spans(
-    book: Rulebook, board: Board, sessions: Sequence[date]
-) -> Iterator[tuple[dict[str, int], int]]:
+def _spans(book: Rulebook, board: Board, sessions: Sequence[date]) -> Iterator[tuple[dict[str, int], int]]:
     """(rules by name, number of sessions) in order; no rules while the board did not exist."""
     lots = book.lots.rows.get((board.name,), ())
     governing = [*book.board_rows(board), *lots, *book.settlement.each(), *book.bonus_shares.each()]

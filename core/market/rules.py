@@ -16,8 +16,8 @@ from typing import Final, Literal
 from quant.core.errors import Location, RuleMissing, UsageError
 from quant.core.hashing import fingerprint
 from quant.core.ids import Code, parse_code
-from quant.core.market.calendar import calendar
 from quant.core.market.instrument import Asset, Board, Status, asset_of, mic_of
+from quant.core.market.price_rules import price_rule
 from quant.core.market.tables import DatedTable, Row, load_toml
 from quant.core.money import RATE_SCALE, scaled, to_tick
 
@@ -30,7 +30,6 @@ _SETTLES_AS: Final = {
     Asset.FUND: "etf_equity_domestic",
     Asset.CB: "convertible_bond",
 }
-_ONE: Final = Decimal(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,8 @@ class LotRule:
     """Order sizes in shares.
 
     A buy is ``buy_min`` or more in steps of ``buy_step``. A sale is ``odd_lot_sell`` or more in steps of
-    ``sell_step``; the odd rest of a position goes in one order. ``max_order`` bounds limit orders.
+    ``sell_step``; the odd rest of a position goes in one order. ``max_order`` bounds limit orders,
+    ``max_after_hours`` those at the closing price after hours; 0 where such orders do not exist.
     """
 
     buy_min: int
@@ -47,6 +47,7 @@ class LotRule:
     odd_lot_sell: int
     max_order: int
     max_market_order: int
+    max_after_hours: int
 
     def allows(
         self, side: Side, quantity: int, position: int, order_type: Literal["limit", "market"] = "limit"
@@ -118,7 +119,7 @@ class Rulebook:
 
     @property
     def tables(self) -> tuple[DatedTable, ...]:
-        """Every table of the book."""
+        """The tables of the book itself; ``registry.all_tables`` has those of every market."""
         return (
             self.boards, self.price_limits, self.no_limit_days, self.first_days, self.ticks, self.lots,
             self.settlement, self.stamp_duty, self.transfer_fee, self.commission, self.bonus_shares,
@@ -126,8 +127,11 @@ class Rulebook:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of what the tables say; a reworded note or a new source does not change it."""
-        return fingerprint({table.name: table.meaning() for table in self.tables} | {"assume": self._assume})
+        """Hash of what the tables of all markets say; a reworded note or a new source does not change it."""
+        from quant.core.market.registry import all_tables
+
+        meaning = {f"{table.file}:{table.name}": table.meaning() for table in all_tables()}
+        return fingerprint(meaning | {"assume": self._assume})
 
     @cached_property
     def _assume(self) -> dict[str, str]:
@@ -136,7 +140,7 @@ class Rulebook:
     def board(self, code: Code | str, on: date) -> Board:
         """Board of a code on a date: 002594.SZ is SME to 2021-04-05 and SZSE_MAIN after."""
         code = parse_code(code) if isinstance(code, str) else code
-        row = self._board_row(code, on)
+        row = self.board_row(code, on)
         if "unsupported" in row.values:
             raise RuleMissing(
                 "rule.unsupported",
@@ -162,10 +166,11 @@ class Rulebook:
         return frozenset(
             (str(key[0]), str(key[1]))
             for key, rows in self.boards.rows.items()
-            if any("board" in r.values and asset_of(Board[r.values["board"]]) is Asset.STOCK for r in rows)
+            if any("unsupported" not in r.values and _asset(r) is Asset.STOCK for r in rows)
         )
 
-    def _board_row(self, code: Code, on: date) -> Row:
+    def board_row(self, code: Code, on: date) -> Row:
+        """The row of a code's range, segments without rules included."""
         keys = [(code.mic, code.symbol[:length]) for length in range(6, 0, -1)]
         key = next((key for key in keys if key in self.boards.rows), keys[3])
         return self.boards.row(key, on)
@@ -219,10 +224,6 @@ class Rulebook:
         row = self.no_limit_days.find(("delisting", board.name), first_day)
         return int(row.values["days"]) if row else 0
 
-    @cached_property
-    def _longest_free(self) -> int:
-        return max(int(row.values["days"]) for row in self.no_limit_days.each())
-
     def first_day_bounds(self, board: Board, listing_date: date) -> tuple[Decimal, Decimal] | None:
         """(up, down) of the listing day as multiples of the issue price; None without such a rule."""
         row = self.first_days.find((board.name,), listing_date)
@@ -255,34 +256,29 @@ class Rulebook:
         ``reference``: the exchange's reference price; on the listing day the issue price. Needed unless the
         day has no limit. ``listing_day``: 1 on the first session, counted in exchange sessions; None when
         long ago or unknown. ``delisting_day``: the same for the delisting period. Both are resolved by the
-        rule of their first day. ``event``: what frees this day by name (``resumed_listing``, ``relisting``,
-        ``share_reform``, ``public_offering``). Precedence: days without a limit, then status.
+        rule of their first day. ``event``: what may free this day by name (``resumed_listing``,
+        ``relisting``, ``share_reform``, ``public_offering``); without its rule the day is a normal one.
+        Precedence: days without a limit, first days, then status.
 
         >>> rulebook().price_limit(Board.SSE_MAIN, Status.NORMAL, date(2009, 2, 4), Decimal("11.95"))
         (Decimal('13.15'), Decimal('10.76'))
         """
-        if event is not None and self.no_limit_days.row((event, board.name), on):
+        rule = price_rule(
+            self,
+            board,
+            status,
+            on,
+            listing_day=listing_day,
+            delisting_day=delisting_day,
+            event=event,
+        )
+        if rule.bounds is None:
             return None, None
-        bounds: tuple[Decimal, Decimal] | None = None
-        if listing_day is not None and listing_day <= self._longest_free:
-            listed = _first_session(on, listing_day)
-            if listing_day <= self.ipo_free_sessions(board, listed):
-                return None, None
-            bounds = self.first_day_bounds(board, listed) if listing_day == 1 else None
-        if delisting_day is not None and delisting_day <= self._longest_free:
-            started = _first_session(on, delisting_day)
-            if delisting_day <= self.delisting_free_sessions(board, started):
-                return None, None
-        if bounds is None:
-            rate = self.limit_rate(board, status, on)
-            if rate is None:
-                return None, None
-            bounds = _ONE + rate, _ONE - rate
         if reference is None or reference <= 0:
             raise UsageError("price.reference", "a price limit needs a reference price", found=str(reference))
         tick = self.tick(board, on)
-        up = to_tick(reference * bounds[0], tick)
-        down = to_tick(reference * bounds[1], tick)
+        up = to_tick(reference * rule.bounds[0], tick)
+        down = to_tick(reference * rule.bounds[1], tick)
         if up - reference < tick:
             up = reference + tick
         if reference - down < tick:
@@ -354,7 +350,5 @@ def _rate(row: Row) -> Decimal | None:
     return None if rate == "none" else Decimal(rate)
 
 
-def _first_session(on: date, day: int) -> date:
-    if day < 1:
-        raise UsageError("session.day", "days are counted from 1", found=str(day))
-    return calendar("XSHG").offset(on, 1 - day)
+def _asset(row: Row) -> Asset:
+    return asset_of(Board[row.values["board"]])

@@ -7,16 +7,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from quant.core.errors import RuleMissing
 from quant.core.ids import Code
 from quant.core.market.calendar import ALWAYS, Calendar, calendar
-from quant.core.market.tables import DatedTable, load_toml
+from quant.core.market.tables import DatedTable, Row, load_toml
 from quant.core.time import NS_PER_DAY, NS_PER_SECOND, epoch_days, session_instant
 from quant.core.venues import VENUES
 
-__all__ = ["Segment", "calendar_name", "calendar_of", "night_before", "product_of", "trading_hours"]
+__all__ = [
+    "Segment",
+    "Spans",
+    "calendar_name",
+    "calendar_of",
+    "hour_tables",
+    "hours_row",
+    "night_before",
+    "product_of",
+    "spans_of_hours",
+    "trading_hours",
+]
 
 _FILE: Final = "sessions"
 _SATURDAY: Final = 5
@@ -37,6 +48,18 @@ class Segment:
     until: int
     part: int
     session: date
+
+
+@dataclass(frozen=True, slots=True)
+class Spans:
+    """Local times of a session by part, ``09:30-11:30``; a first part that is a ``night`` one is traded on an
+    evening before. Prints up to ``before`` a part and ``after`` a stretch belong to it.
+    """
+
+    parts: tuple[tuple[str, ...], ...]
+    night: bool
+    before: str
+    after: str
 
 
 def calendar_of(code: Code) -> Calendar:
@@ -103,16 +126,16 @@ def _whole_day(part: int, session: date) -> Segment:
 
 
 def _parts(code: Code, session: date, days: Calendar) -> Iterator[_Part]:
-    said = _hours(code, session)
-    before, after = (_seconds(said[name]) * NS_PER_SECOND for name in ("before", "after"))
-    for number, spans in enumerate(said["parts"]):
+    said = spans_of_hours(hours_row(code, session))
+    before, after = (_seconds(clock) * NS_PER_SECOND for clock in (said.before, said.after))
+    for number, spans in enumerate(said.parts):
         on = session
-        if said.get("night", False) and number == 0:
+        if said.night and number == 0:
             evening = night_before(session, days)
             if evening is None:
                 continue
             on = evening
-        yield _Part(code.mic, session, on, tuple(spans), before, after)
+        yield _Part(code.mic, session, on, spans, before, after)
 
 
 def _dated(part: _Part, number: int) -> Iterator[Segment]:
@@ -123,7 +146,8 @@ def _dated(part: _Part, number: int) -> Iterator[Segment]:
         yield Segment(start, end, since, end + part.after, number, part.session)
 
 
-def _hours(code: Code, session: date) -> Any:
+def hours_row(code: Code, session: date) -> Row:
+    """The row of an instrument's trading hours. Raises RuleMissing ``rule.missing``."""
     product = product_of(code)
     row = _table().find((code.mic, product), session)
     if row is None:
@@ -133,12 +157,24 @@ def _hours(code: Code, session: date) -> Any:
             expected=f"a row for {code.mic} {product} in core/market/data/sessions.toml",
             found=f"{code.mic} {product} {session}",
         )
-    return load_toml(_FILE)["hours"][row.values["hours"]]
+    return row
+
+
+def spans_of_hours(row: Row) -> Spans:
+    """The local times a row of trading hours stands for."""
+    said = load_toml(_FILE)["hours"][row.values["hours"]]
+    parts = tuple(tuple(part) for part in said["parts"])
+    return Spans(parts, bool(said.get("night", False)), said["before"], said["after"])
 
 
 def _seconds(clock: str) -> int:
     hours, minutes = clock.split(":")
     return int(hours) * 3600 + int(minutes) * 60
+
+
+def hour_tables() -> tuple[DatedTable, ...]:
+    """The dated tables this module reads."""
+    return _table(), _no_nights()
 
 
 @cache

@@ -4,6 +4,7 @@
 // One bind_<part>.cpp per part; module.cpp calls them in this order.
 namespace quant {
 void bind_kernel(nanobind::module_& m);
+void bind_rules(nanobind::module_& m);
 void bind_factor(nanobind::module_& m);
 void bind_metrics(nanobind::module_& m);
 void bind_panel(nanobind::module_& m);

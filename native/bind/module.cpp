@@ -7,6 +7,7 @@ namespace nb = nanobind;
 NB_MODULE(_native, m) {
   m.doc() = "The C++20 core of quant.";
   quant::bind_kernel(m);
+  quant::bind_rules(m);
   quant::bind_factor(m);
   quant::bind_metrics(m);
   quant::bind_panel(m);

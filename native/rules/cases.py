@@ -19,12 +19,15 @@ from quant.specs.read_yaml import read_yaml
 
 __all__ = ["Case", "Function", "Outcome", "functions", "read_cases", "run_case", "verify"]
 
-Function = Callable[[Mapping[str, Any]], Any]
+Function = Callable[[Given], Any]
 
 NO_RULE: Final = ("RAISE", "NO_RULE")
 """How a case says that no dated row answers it."""
 
-_MODULES: Final = ("a_share", "costs", "corporate", "calendars", "futures", "options", "us", "crypto")
+_MODULES: Final = (
+    "a_share", "phases", "costs", "corporate", "calendars",
+    "futures", "options", "us", "crypto",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class Case:
 
     id: str
     func: str
-    given: Mapping[str, Any]
+    given: Given
     expect: Any
     where: Location
 

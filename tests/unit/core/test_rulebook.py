@@ -15,6 +15,7 @@ from quant.core.errors import RuleMissing, UsageError
 from quant.core.market.calendar import calendar
 from quant.core.market.instrument import Asset, Board, Status, asset_of, board_of_flags, mic_of
 from quant.core.market.order_tables import order_tables
+from quant.core.market.registry import all_tables
 from quant.core.market.rules import LotRule, Rulebook, limit_price, rulebook
 from quant.core.market.tables import NO_RULE, DatedTable, load_sources
 from quant.core.money import PRICE_SCALE, RATE_SCALE, scaled
@@ -60,8 +61,7 @@ HOURS = {"sessions": ("exchange", "product"), "no_night": ()}
 
 
 def test_every_source_is_cited():
-    hours = [DatedTable.load("sessions", name, key) for name, key in HOURS.items()]
-    cited = {key for table in (*BOOK.tables, *hours) for row in table.each() for key in row.source}
+    cited = {key for table in all_tables() for row in table.each() for key in row.source}
     assert set(load_sources()) - cited <= {"SSE_INDEX", "EXCHANGE_CALENDARS", "SSE2006"}
 
 
