@@ -201,7 +201,6 @@ TABLES: Mapping[str, str] = {
 def rules() -> str:
     """The rows of the rulebook with their dates, sources and confidence."""
     from quant.core.market.registry import china_tables
-    from quant.core.market.rules import rulebook
     from quant.core.market.tables import load_sources
 
     lines = [
@@ -212,7 +211,8 @@ def rules() -> str:
         "the newest row never stands in for history. The confidence is the author's: `sure`, `likely` or",
         "`unverified`.",
         "",
-        f"Fingerprint of what the tables say: `{rulebook().fingerprint}`. It is part of every plan.",
+        "`quant rules show` prints the same by code and date, `quant rules explain` the row behind an answer.",
+        "A hash of what the tables of all markets say is part of every plan and of every receipt.",
         "",
     ]
     for table in china_tables():

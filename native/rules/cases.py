@@ -11,7 +11,15 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Final
 
-from quant.core.errors import InvariantBroken, Location, QuantError, RuleMissing, SpecError, SpecErrors
+from quant.core.errors import (
+    InvariantBroken,
+    Location,
+    QuantError,
+    RuleMissing,
+    SpecError,
+    SpecErrors,
+    UsageError,
+)
 from quant.core.market.tables import Row
 from quant.native.rules.given import Given
 from quant.native.rules.verdict import Verdict
@@ -136,10 +144,10 @@ def read_cases(text: str, file: str) -> list[Case]:
 
 
 def run_case(case: Case) -> Outcome:
-    """Run one case; a rule that is missing or refuses its input is an outcome, not an error."""
+    """Run one case; a rule that is missing, refuses its input or is not known is an outcome, not an error."""
     rows: tuple[Row, ...] = ()
     try:
-        got = functions()[case.func](case.given)
+        got = _function(case.func)(case.given)
         if isinstance(got, Verdict):
             got, rows = got.got, got.rows
         ok = _same(case.expect, got)
@@ -148,6 +156,19 @@ def run_case(case: Case) -> Outcome:
     except QuantError as error:
         got, ok = f"ERROR {error.fault.code}: {error.fault.message}", False
     return Outcome(case.id, case.func, case.expect, got, ok, rows, case.where)
+
+
+def _function(name: str) -> Function:
+    found = functions().get(name)
+    if found is None:
+        near = get_close_matches(name, functions(), n=1)
+        raise UsageError(
+            "cases.function",
+            f"no rule function is called {name}" + (f"; did you mean {near[0]}?" if near else ""),
+            expected=", ".join(sorted(functions())),
+            found=name,
+        )
+    return found
 
 
 def _fault(item: Any, where: Location) -> SpecError | None:
@@ -164,16 +185,6 @@ def _fault(item: Any, where: Location) -> SpecError | None:
         )
     if not isinstance(item["given"], dict):
         return SpecError("cases.case", "given must be a mapping", where=where, found=repr(item["given"])[:60])
-    if item["func"] not in functions():
-        near = get_close_matches(str(item["func"]), functions(), n=1)
-        return SpecError(
-            "cases.function",
-            f"no rule function is called {item['func']}",
-            where=where,
-            expected=", ".join(sorted(functions())),
-            found=str(item["func"]),
-            hint=f"did you mean {near[0]}?" if near else None,
-        )
     return None
 
 

@@ -84,14 +84,14 @@ def test_a_page_that_is_absent_or_changed_is_stale(script: ModuleType, tmp_path:
 
 
 def test_every_command_and_every_rule_row_is_on_its_page(script: ModuleType, tree: Any) -> None:
-    from quant.core.market.rules import rulebook
+    from quant.core.market.registry import china_tables
 
     page = script.cli()
     for words, _ in script.commands(tree):
         assert f"## {' '.join(words)}\n" in page
     rows = sum(line.startswith("| ") for line in script.rules().splitlines())
-    assert rows > sum(len(set(table.rows)) > 0 for table in rulebook().tables) + 50
-    assert set(script.TABLES) == {table.name for table in rulebook().tables}
+    assert rows > sum(len(set(table.rows)) > 0 for table in china_tables()) + 50
+    assert set(script.TABLES) == {table.name for table in china_tables()}
 
 
 # --- links
