@@ -211,7 +211,6 @@ def rules() -> str:
         "the newest row never stands in for history. The confidence is the author's: `sure`, `likely` or",
         "`unverified`.",
         "",
-        "`quant rules show` prints the same by code and date, `quant rules explain` the row behind an answer.",
         "A hash of what the tables of all markets say is part of every plan and of every receipt.",
         "",
     ]
