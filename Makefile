@@ -36,6 +36,9 @@ check: setup ## the static gate: ruff, mypy, import-linter, clang-format
 	@$(BIN)/lint-imports --no-cache
 	@$(BIN)/clang-format --dry-run --Werror $$(git ls-files 'native/*.cpp' 'native/*.hpp')
 
+check-native: setup ## the C++ tests under ASan, UBSan and TSan, then the fuzzers (FUZZ_SECONDS each; needs clang)
+	@sh scripts/check_native.sh
+
 soak: setup ## the long suites, whole
 	@QUANT_SOAK=1 $(BIN)/python -m pytest -q -n auto --durations=15
 
@@ -48,4 +51,4 @@ docs: setup ## regenerate the generated pages
 clean: ## remove everything made here
 	rm -rf .venv .dev build .quant dist
 
-.PHONY: help setup native demo test check soak bench docs clean
+.PHONY: help setup native demo test check check-native soak bench docs clean
