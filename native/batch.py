@@ -1,6 +1,6 @@
 """Framed inputs and outputs of the kernel: one immutable batch of rows at one instant, with canonical bytes.
 
-Encoding (little endian, version 1)::
+Encoding (little endian, version 2)::
 
     magic "QB" | version u8 | kind u8 | phase u8 | columns u8 | ts i64 | t i32 | n i32
     SLICE:  market content hash, 32 bytes
@@ -49,11 +49,34 @@ class IntentKind(IntEnum):
     WEIGHT = 0
     QUANTITY = 1
     ORDER = 2
+    CANCEL = 3
+    REPLACE = 4
+
+
+class OrderKind(IntEnum):
+    """STOP and STOP_LIMIT wait for their stop price; auction orders trade in their auction or not at all."""
+
+    MARKET = 0
+    LIMIT = 1
+    STOP = 2
+    STOP_LIMIT = 3
+    OPEN_AUCTION = 4
+    CLOSE_AUCTION = 5
+
+
+class Tif(IntEnum):
+    """Good for the day, till cancelled, immediate or cancel, fill or kill."""
+
+    DAY = 0
+    GTC = 1
+    IOC = 2
+    FOK = 3
 
 
 class Action(IntEnum):
     NEW = 0
     CANCEL = 1
+    REPLACE = 2
 
 
 class ReportKind(IntEnum):
@@ -62,6 +85,11 @@ class ReportKind(IntEnum):
     CANCELLED = 2
     REJECTED = 3
     EXPIRED = 4
+    CANCEL_REJECTED = 5
+    REPLACED = 6
+    REPLACE_REJECTED = 7
+    TRIGGERED = 8
+    CARRIED = 9
 
 
 class ControlKind(IntEnum):
@@ -77,18 +105,18 @@ SCHEMAS: Final[Mapping[BatchKind, Mapping[str, str]]] = {
     BatchKind.SLICE: {},
     BatchKind.INTENTS: {
         "instrument": "<i4", "kind": "u1", "weight": "<i8", "quantity": "<i8", "side": "i1",
-        "price": "<i8", "tif": "u1", "tag": "<i4",
+        "price": "<i8", "tif": "u1", "tag": "<i4", "order_kind": "u1", "stop": "<i8", "order_id": "<i8",
     },
     BatchKind.REPORTS: {"order_id": "<i8", "kind": "u1", "quantity": "<i8", "price": "<i8", "reason": "<u2"},
     BatchKind.CONTROL: {"kind": "u1", "value": "<i8", "note": "u1"},
     BatchKind.COMMANDS: {
         "order_id": "<i8", "action": "u1", "instrument": "<i4", "side": "i1", "quantity": "<i8",
-        "price": "<i8", "tif": "u1", "target": "u1",
+        "price": "<i8", "tif": "u1", "target": "u1", "kind": "u1", "stop": "<i8", "protect": "<i8",
     },
 }  # fmt: skip
 
 BATCH_MAGIC: Final = b"QB"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _HEADER: Final = struct.Struct("<2sBBBBqii")
 _HASH: Final = 32
 _KINDS: Final = frozenset(int(kind) for kind in BatchKind)

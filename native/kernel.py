@@ -29,8 +29,10 @@ from quant.native.batch import (
     BatchKind,
     ControlKind,
     IntentKind,
+    OrderKind,
     Phase,
     ReportKind,
+    Tif,
 )
 from quant.native.config import ConstructConfig, FeeTables, KernelConfig, RiskLimits, RuleTables
 from quant.native.extension import native
@@ -51,6 +53,7 @@ __all__ = [
     "LedgerKind",
     "Market",
     "OrderEvent",
+    "OrderKind",
     "OrderState",
     "Phase",
     "Reason",
@@ -58,6 +61,7 @@ __all__ = [
     "RiskLimits",
     "RuleTables",
     "SimVenue",
+    "Tif",
     "construct",
     "next_state",
     "run_fused",

@@ -18,6 +18,9 @@ nb::dict commands_to_columns(const Commands& commands) {
   put_column(out, "price", commands, &Command::price);
   put_column(out, "tif", commands, &Command::tif);
   put_column(out, "target", commands, &Command::target);
+  put_column(out, "kind", commands, &Command::kind);
+  put_column(out, "stop", commands, &Command::stop);
+  put_column(out, "protect", commands, &Command::protect);
   return out;
 }
 
@@ -31,6 +34,9 @@ nb::dict intents_to_columns(const std::vector<Intent>& intents) {
   put_column(out, "price", intents, &Intent::price);
   put_column(out, "tif", intents, &Intent::tif);
   put_column(out, "tag", intents, &Intent::tag);
+  put_column(out, "order_kind", intents, &Intent::order_kind);
+  put_column(out, "stop", intents, &Intent::stop);
+  put_column(out, "order_id", intents, &Intent::order_id);
   return out;
 }
 
@@ -46,6 +52,9 @@ std::vector<Intent> read_intents(const nb::dict& columns) {
   take_column(columns, "price", rows, &Intent::price);
   take_column(columns, "tif", rows, &Intent::tif);
   take_column(columns, "tag", rows, &Intent::tag);
+  take_column(columns, "order_kind", rows, &Intent::order_kind);
+  take_column(columns, "stop", rows, &Intent::stop);
+  take_column(columns, "order_id", rows, &Intent::order_id);
   return rows;
 }
 

@@ -18,6 +18,9 @@ Commands read_commands(const nb::dict& columns) {
   take_column(columns, "price", rows, &Command::price);
   take_column(columns, "tif", rows, &Command::tif);
   take_column(columns, "target", rows, &Command::target);
+  take_column(columns, "kind", rows, &Command::kind);
+  take_column(columns, "stop", rows, &Command::stop);
+  take_column(columns, "protect", rows, &Command::protect);
   return rows;
 }
 

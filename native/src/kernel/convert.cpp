@@ -14,6 +14,12 @@ constexpr int64_t kMaxPieces = 1'000;
 
 }  // namespace
 
+void Kernel::record(const Intent& i) {
+  session_(i.plain() ? Mark::kIntent : Mark::kOrderIntent, i.instrument, i.kind, i.weight, i.quantity, i.side,
+           i.price, i.tif, i.tag);
+  if (!i.plain()) session_(i.order_kind, i.stop, i.order_id);
+}
+
 // Sells are sent first, in batch order; buys wait for the fill phase and the cash of the sells. Of several
 // targets for one name the last one counts.
 void Kernel::convert(const std::vector<Intent>& intents, Commands& out) {
@@ -56,7 +62,8 @@ Kernel::Planned Kernel::plan(const Intent& intent) {
   };
   if (halted_) return refused(Reason::HALTED);
   if (paused_) return refused(Reason::PAUSED);
-  if (intent.tif != 0 || intent.price < 0 || intent.quantity > kMaxQuantity) return refused(Reason::INVALID);
+  if (intent.tif != Tif::kDay || intent.price < 0 || intent.quantity > kMaxQuantity)
+    return refused(Reason::INVALID);
   switch (intent.kind) {
     case IntentKind::kOrder:
       if ((intent.side != kBuy && intent.side != kSell) || intent.quantity <= 0)

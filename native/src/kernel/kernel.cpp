@@ -55,7 +55,7 @@ void Kernel::on_intents(const std::vector<Intent>& intents, Commands& out) {
                     "an intent names an instrument outside the market");
     }
   }
-  for (const Intent& intent : intents) session_(Mark::kIntent, intent);
+  for (const Intent& intent : intents) record(intent);
   if (halted_) {
     convert(intents, out);  // every one is refused
     return;

@@ -51,7 +51,15 @@ void SimVenue::drain(std::vector<Report>& out) {
 
 void SimVenue::accept(std::vector<Report>& out) {
   for (const Command& command : fresh_) {
+    if (command.action == Action::kReplace) {
+      out.push_back({command.order_id, ReportKind::kReplaceRejected, 0, 0, Reason::INVALID});
+      continue;
+    }
     if (command.action == Action::kNew) {
+      if (command.kind > OrderKind::kLimit || command.tif != Tif::kDay) {
+        out.push_back({command.order_id, ReportKind::kRejected, command.quantity, 0, Reason::INVALID});
+        continue;
+      }
       resting_.push_back({command});
       out.push_back({command.order_id, ReportKind::kAck, command.quantity, 0, Reason::NONE});
       continue;

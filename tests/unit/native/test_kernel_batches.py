@@ -54,12 +54,12 @@ def test_the_encoding_is_frozen() -> None:
     batch = Batch.of(BatchKind.REPORTS, 1, Phase.OPEN, 2, order_id=[3], kind=[1], quantity=[4], price=[5],
                      reason=[6])
     assert batch.encode().hex() == (
-        "514201020105" "0100000000000000" "02000000" "01000000" "010000000300000000000000" "0100000001"
+        "514202020105" "0100000000000000" "02000000" "01000000" "010000000300000000000000" "0100000001"
         "010000000400000000000000" "010000000500000000000000" "010000000600"
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("data", [b"", b"QB", b"XX" + b"\0" * 40, b"QB\x02" + b"\0" * 40])
+@pytest.mark.parametrize("data", [b"", b"QB", b"XX" + b"\0" * 40, b"QB\x01" + b"\0" * 40])
 def test_other_bytes_are_not_a_batch(data: bytes) -> None:
     with pytest.raises(StateConflict):
         Batch.decode(data)

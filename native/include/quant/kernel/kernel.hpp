@@ -102,6 +102,7 @@ class Kernel {
   Reason admit_buy(Order& order);
   Reason gate(const Order& order, int64_t price) const;
 
+  void record(const Intent& intent);
   bool sound() const;
 
   const LotRule& lots(int32_t instrument) const;

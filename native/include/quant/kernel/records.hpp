@@ -42,6 +42,7 @@ struct ChainLink {
 // First byte of every record in a session's canonical bytes (docs/kernel.md).
 enum class Mark : uint8_t {
   kIntent = 'I',
+  kOrderIntent = 'J',  // one that is not plain
   kNewOrder = 'N',
   kOrderEvent = 'O',
   kSent = 'S',

@@ -17,21 +17,24 @@ struct Order {
   OrderState state = OrderState::NEW;
   Reason reason = Reason::NONE;
   Target target = Target::kNone;
-  uint8_t tif = 0;
+  Tif tif = Tif::kDay;
+  OrderKind kind = OrderKind::kMarket;
   int32_t tag = 0;
   int64_t weight = -1;
   int64_t wanted = 0;
   int64_t quantity = 0;
   int64_t filled = 0;
   int64_t price = 0;
+  int64_t stop = 0;
+  int64_t protect = 0;
   int64_t reserved = 0;  // cash held back for what is not filled yet
   int64_t notional = 0;  // of the fills so far; fees are cumulative per order
   int64_t commission = 0, stamp = 0, transfer = 0;
   int64_t remaining() const { return quantity - filled; }
   template <class A>
   void fields(A& a) {
-    a(id, row, ts, instrument, side, state, reason, target, tif, tag, weight, wanted, quantity, filled, price,
-      reserved, notional, commission, stamp, transfer);
+    a(id, row, ts, instrument, side, state, reason, target, tif, kind, tag, weight, wanted, quantity, filled,
+      price, stop, protect, reserved, notional, commission, stamp, transfer);
   }
 };
 
