@@ -50,6 +50,11 @@ def print_json(payload: Mapping[str, Any]) -> None:
     sys.stdout.write(json.dumps(body, ensure_ascii=False, default=_plain, indent=2, allow_nan=False) + "\n")
 
 
+def print_lines(lines: Iterable[str]) -> None:
+    """Plain lines on stdout, never broken to the width of the terminal."""
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
 def print_table(
     columns: Sequence[str], rows: Iterable[Sequence[object]], *, title: str | None = None
 ) -> None:

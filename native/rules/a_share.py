@@ -32,19 +32,19 @@ _STATUS: Final = {"*st": "st", "s": "s_unreformed", "delisting_period": "delisti
 
 @dataclass(frozen=True, slots=True)
 class LimitTerms:
-    """The bounds of a day as the compiled rule takes them, None without a limit."""
+    """The bounds of a day as the compiled rule takes them: multiples of the reference, and the tick."""
 
-    rule: tuple[int, int, int] | None
+    rule: tuple[int, int, int]
     tick: Decimal
     rows: tuple[Row, ...]
 
 
-def limit_terms(board: Board, on: date, rule: PriceRule) -> LimitTerms:
-    book = rulebook()
-    tick = book.ticks.row((board.name,), on)
-    step = Decimal(tick.values["tick"])
+def limit_terms(board: Board, on: date, rule: PriceRule) -> LimitTerms | None:
+    """``rule`` in numbers, None on a day without a limit. Raises RuleMissing."""
     if rule.bounds is None:
-        return LimitTerms(None, step, rule.rows)
+        return None
+    tick = rulebook().ticks.row((board.name,), on)
+    step = Decimal(tick.values["tick"])
     up, down = (rate(bound) for bound in rule.bounds)
     return LimitTerms((up, down, price(step)), step, (*rule.rows, tick))
 
@@ -76,8 +76,8 @@ def price_limit(given: Given) -> Verdict:
         event=given.get("event"),
     )
     terms = limit_terms(where, on, rule)
-    if terms.rule is None:
-        return Verdict({"up": "NONE", "down": "NONE"}, terms.rows)
+    if terms is None:
+        return Verdict({"up": "NONE", "down": "NONE"}, rule.rows)
     band = native.price_band(_reference(given, listing_day == 1, terms.tick), terms.rule)
     up, down = (price_text(units, terms.tick) for units in band)
     return Verdict({"up": up, "down": down}, terms.rows)

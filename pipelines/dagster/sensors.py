@@ -99,9 +99,7 @@ def _recompute(
     told = ", ".join(f"{name}: {rows}" for name, rows in sorted(news.items()))
     keys = [factor_key(factor.name) for factor in touched]
     return [
-        dg.RunRequest(
-            run_key=fingerprint([cursor]), asset_selection=keys, tags={"quant/restated_rows": told}
-        )
+        dg.RunRequest(run_key=fingerprint([cursor]), asset_selection=keys, tags={"quant/restated_rows": told})
     ]
 
 
@@ -121,4 +119,3 @@ def restated(lake: Lake, names: Sequence[str], before: Mapping[str, Any]) -> dic
         rows = stamps.len() if since is None else int((stamps > datetime.fromisoformat(since)).sum())
         found[name] = (last.isoformat(), rows)
     return found
-

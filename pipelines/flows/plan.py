@@ -104,9 +104,7 @@ def blast_radius(desk: Workspace) -> BlastRadius:
     lake, specs = Lake(desk.lake), data_specs(desk)
     request = sync.SyncRequest()
     items = sync.plan_sync(desk, request, specs, lake=lake).items
-    calls = {
-        (p.dataset, p.source, p.start, p.end): p.calls for p in preview(desk, request).items
-    }
+    calls = {(p.dataset, p.source, p.start, p.end): p.calls for p in preview(desk, request).items}
     assets = tuple(_assets(items, lake, calls))
     changing = _changing(assets)
     return BlastRadius(
@@ -180,9 +178,7 @@ def _factors(desk: Workspace, changing: Mapping[str, list[StaleAsset]]) -> Itera
             yield StaleFactor(factor.name, "reads " + ", ".join(touched))
 
 
-def _runs(
-    desk: Workspace, lake: Lake, changing: Mapping[str, list[StaleAsset]]
-) -> Iterator[StaleRun]:
+def _runs(desk: Workspace, lake: Lake, changing: Mapping[str, list[StaleAsset]]) -> Iterator[StaleRun]:
     """The newest run of each backtest."""
     newest: dict[str, Path] = {}
     folders = sorted(desk.runs.glob("*/plan.json")) if desk.runs.is_dir() else []
@@ -195,9 +191,7 @@ def _runs(
         yield from _judged(desk, lake, folder, name, changing)
 
 
-def _deployments(
-    desk: Workspace, lake: Lake, changing: Mapping[str, list[StaleAsset]]
-) -> Iterator[StaleRun]:
+def _deployments(desk: Workspace, lake: Lake, changing: Mapping[str, list[StaleAsset]]) -> Iterator[StaleRun]:
     """Every session of a deployment, under way or finished."""
     for path in sorted(desk.sessions.glob("*/plan.json")) if desk.sessions.is_dir() else []:
         yield from _judged(desk, lake, path.parent, path.parent.name, changing)

@@ -12,7 +12,6 @@ from quant.pipelines.flows.sync import Progress, SyncOutcome, SyncRequest, sync
 from quant.pipelines.sources import data_specs
 
 if TYPE_CHECKING:
-
     import polars as pl
 
     from quant.pipelines.workspace import Workspace

@@ -13,6 +13,7 @@ from quant.qcli.commands import (
     init,
     live,
     plan,
+    rules,
     run,
     secret,
     spec,
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(warehouse.app, name="warehouse")
     app.add_typer(spec.app, name="spec")
     app.add_typer(universe.app, name="universe")
+    app.add_typer(rules.app, name="rules")
     app.command("plan")(plan.plan)
     app.command("backtest")(backtest.backtest)
     app.add_typer(run.app, name="run")
