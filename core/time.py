@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 NS_PER_SECOND: Final = 1_000_000_000
 NS_PER_DAY: Final = 86_400 * NS_PER_SECOND
 
-EXCHANGE_ZONES: Final = {"XSHG": "Asia/Shanghai", "XSHE": "Asia/Shanghai", "BJSE": "Asia/Shanghai"}
+EXCHANGE_ZONES: Final = {
+    **dict.fromkeys(("XSHG", "XSHE", "BJSE"), "Asia/Shanghai"),
+    **dict.fromkeys(("XNYS", "XNAS", "XASE", "ARCX", "BATS", "US"), "America/New_York"),
+}
 """IANA zone of each exchange, by MIC. Shanghai kept summer time in 1991, so no fixed offset is assumed."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -15,7 +15,11 @@ from quant.core.time import NS_PER_DAY, NS_PER_SECOND, epoch_days, session_insta
 
 __all__ = ["Calendar", "Instants", "calendar"]
 
-_FILES: Final = {"XSHG": "calendar_xshg", "XSHE": "calendar_xshg", "BJSE": "calendar_xshg"}
+_US: Final = ("XNYS", "XNAS", "XASE", "ARCX", "BATS", "US")
+_FILES: Final = {
+    **dict.fromkeys(("XSHG", "XSHE", "BJSE"), "calendar_xshg"),
+    **dict.fromkeys(_US, "calendar_xnys"),
+}
 _SATURDAY: Final = 5
 ALWAYS: Final = "24x7"
 """The calendar of markets that never close: a session is a day of UTC, from midnight to midnight."""
@@ -23,7 +27,7 @@ ALWAYS: Final = "24x7"
 
 @dataclass(frozen=True, slots=True)
 class Instants:
-    """The instants of one session in ns UTC: 09:15, 09:30, 14:57 and 15:00 of the exchange's clock."""
+    """The instants of one session in ns UTC: in Shanghai 09:15, 09:30, 14:57 and 15:00."""
 
     preopen: int
     open: int
@@ -118,11 +122,24 @@ class Calendar:
         return [(each.preopen, each.open, each.decide, each.close) for each in found]
 
     def hours(self, session: date) -> Mapping[str, Any]:
-        """The row of the instants of ``session``. Raises RuleMissing ``calendar.range``."""
+        """The row of the instants of ``session``, an early close taken into account.
+
+        Raises RuleMissing ``calendar.range``.
+        """
+        early = self._early(session)
         for row in load_toml(_FILES[self.mic])["hours"]:
             if row["from"] <= session <= row.get("to", self.last):
-                return dict(row)
+                return {**row, **({} if early is None else {name: early[name] for name in ("decide", "close")})}
         raise self._outside(session, f"no hours are known for {session}")
+
+    def early_close(self, session: date) -> str | None:
+        """The clock at which a shortened session closes, None on a whole one."""
+        row = self._early(session)
+        return str(row["close"]) if row is not None else None
+
+    def _early(self, session: date) -> Any:
+        rows = load_toml(_FILES[self.mic]).get("early", ()) if self.mic in _FILES else ()
+        return next((row for row in rows if row["from"] <= session <= row["to"]), None)
 
     def _slice(self, start: date, end: date) -> tuple[int, int]:
         self._check(start)
@@ -166,7 +183,8 @@ class _Always(Calendar):
 
 @cache
 def calendar(mic: str) -> Calendar:
-    """The calendar of an exchange by MIC; Shenzhen and Beijing keep Shanghai's days, ``24x7`` never closes.
+    """The calendar of an exchange by MIC; Shenzhen and Beijing keep Shanghai's days, venues of US equities
+    New York's, and ``24x7`` never closes.
 
     >>> calendar("XSHG").next(date(2026, 9, 30))
     datetime.date(2026, 10, 8)
@@ -178,7 +196,10 @@ def calendar(mic: str) -> Calendar:
     file = _FILES.get(mic)
     if file is None:
         raise RuleMissing(
-            "calendar.unknown", f"no calendar for {mic!r}", expected=" or ".join((*_FILES, ALWAYS)), found=mic
+            "calendar.unknown",
+            f"no calendar for {mic!r}",
+            expected=" or ".join((*_FILES, ALWAYS)),
+            found=mic,
         )
     return Calendar(mic, file)
 

@@ -12,6 +12,7 @@ NB_MODULE(_native, m) {
   quant::bind_metrics(m);
   quant::bind_panel(m);
   quant::bind_bars(m);
+  quant::bind_rules_world(m);
   quant::bind_exchange(m);
   quant::bind_exchange_ticks(m);
 }

@@ -74,6 +74,9 @@ inline bool product_greater(int64_t a, int64_t b, int64_t c, int64_t d) {
 
 #endif
 
+// a * b / (c * d) rounded half up, for a, b >= 0 and c, d > 0.
+int64_t ratio_half_up(int64_t a, int64_t b, int64_t c, int64_t d);
+
 // floor(a * b / c) for a, b >= 0, c > 0.
 inline int64_t mul_div(int64_t a, int64_t b, int64_t c) { return mul_add_div(a, b, 0, c); }
 
