@@ -117,7 +117,7 @@ def test_instants_are_the_four_moments_of_the_local_day():
 def test_shenzhen_and_beijing_keep_the_same_days_and_other_exchanges_are_unknown():
     assert calendar("XSHE").fingerprint == calendar("BJSE").fingerprint == XSHG.fingerprint
     with pytest.raises(RuleMissing):
-        calendar("XNYS")
+        calendar("XLON")
 
 
 def test_a_market_that_never_closes_has_days_of_utc() -> None:
