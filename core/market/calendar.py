@@ -129,7 +129,8 @@ class Calendar:
         early = self._early(session)
         for row in load_toml(_FILES[self.mic])["hours"]:
             if row["from"] <= session <= row.get("to", self.last):
-                return {**row, **({} if early is None else {name: early[name] for name in ("decide", "close")})}
+                last = row if early is None else early
+                return {**row, "decide": last["decide"], "close": last["close"]}
         raise self._outside(session, f"no hours are known for {session}")
 
     def early_close(self, session: date) -> str | None:

@@ -14,15 +14,25 @@ from typing import Final, Literal
 from quant.core.market.tables import DatedTable, Row
 from quant.core.money import RATE_SCALE, scaled
 
-__all__ = ["COIN_SCALE", "FundingTerms", "Market", "fee_rate", "fee_row", "funding_row", "funding_terms",
-           "table", "tables"]  # fmt: skip
+__all__ = [
+    "COIN_SCALE",
+    "TABLES",
+    "FundingTerms",
+    "Market",
+    "fee_rate",
+    "fee_row",
+    "funding_row",
+    "funding_terms",
+    "table",
+    "tables",
+]  # fmt: skip
 
 Market = Literal["spot", "usdm_perp"]
 
 COIN_SCALE: Final = 100_000_000
 """Units per 1 of a price, a quantity or an amount of a crypto exchange: eight decimals, as quoted."""
 
-_KEYS: Final[dict[str, tuple[str, ...]]] = {"fees": ("market", "level"), "funding": ("market",)}
+_KEYS: Final[dict[str, tuple[str, ...]]] = {"crypto_fees": ("market", "level"), "crypto_funding": ("market",)}
 
 
 @cache
@@ -37,9 +47,12 @@ def tables() -> tuple[DatedTable, ...]:
     return tuple(table(name) for name in _KEYS)
 
 
+TABLES: Final = tables
+
+
 def fee_row(market: str, level: str, on: date) -> Row:
     """Maker and taker fee of a level; the discount for paying in the exchange's own coin is not in it."""
-    return table("fees").row((market, level), on)
+    return table("crypto_fees").row((market, level), on)
 
 
 def fee_rate(row: Row, liquidity: Literal["maker", "taker"]) -> int:
@@ -55,7 +68,7 @@ class FundingTerms:
 
 
 def funding_row(on: date, market: str = "usdm_perp") -> Row:
-    return table("funding").row((market,), on)
+    return table("crypto_funding").row((market,), on)
 
 
 def funding_terms(row: Row) -> FundingTerms:

@@ -21,6 +21,7 @@ from quant.core.money import PRICE_SCALE, RATE_SCALE, scaled
 
 __all__ = [
     "OFFSETS",
+    "TABLES",
     "Offset",
     "close_today_row",
     "contract_row",
@@ -38,12 +39,12 @@ OFFSETS: Final[tuple[Offset, ...]] = ("open", "close", "close_today", "close_yes
 """In the order of the compiled core."""
 
 _KEYS: Final[dict[str, tuple[str, ...]]] = {
-    "contracts": ("exchange", "product"),
-    "limits": ("exchange", "product"),
-    "settlement": ("exchange", "product"),
-    "expiry": ("exchange", "product"),
-    "index_fee": ("offset",),
-    "close_today": ("exchange",),
+    "futures_contracts": ("exchange", "product"),
+    "futures_limits": ("exchange", "product"),
+    "futures_settlement": ("exchange", "product"),
+    "futures_expiry": ("exchange", "product"),
+    "futures_index_fee": ("offset",),
+    "futures_close_today": ("exchange",),
 }
 
 
@@ -59,9 +60,12 @@ def tables() -> tuple[DatedTable, ...]:
     return tuple(table(name) for name in _KEYS)
 
 
+TABLES: Final = tables
+
+
 def contract_row(code: Code, on: date) -> Row:
     """Multiplier and tick of a contract's product."""
-    return table("contracts").row((code.mic, product_of(code)), on)
+    return table("futures_contracts").row((code.mic, product_of(code)), on)
 
 
 def tick_units(row: Row) -> int:
@@ -71,7 +75,7 @@ def tick_units(row: Row) -> int:
 
 def limit_row(code: Code, on: date) -> Row:
     """The daily limit of a product; its rates are of the previous settlement price."""
-    return table("limits").row((code.mic, product_of(code)), on)
+    return table("futures_limits").row((code.mic, product_of(code)), on)
 
 
 def limit_rate(row: Row, *, last_day: bool) -> int:
@@ -81,17 +85,17 @@ def limit_rate(row: Row, *, last_day: bool) -> int:
 
 def settlement_row(code: Code, on: date) -> Row:
     """How the settlement price of an exchange is made."""
-    return table("settlement").row((code.mic, "*"), on)
+    return table("futures_settlement").row((code.mic, "*"), on)
 
 
 def close_today_row(mic: str, on: date) -> Row:
     """Whether an order names the day of the lots it closes."""
-    return table("close_today").row((mic,), on)
+    return table("futures_close_today").row((mic,), on)
 
 
 def fee_row(offset: Offset, on: date) -> Row:
     """The fee of index futures; closing lots of earlier days is a plain close."""
-    return table("index_fee").row(("close" if offset == "close_yesterday" else offset,), on)
+    return table("futures_index_fee").row(("close" if offset == "close_yesterday" else offset,), on)
 
 
 def fee_terms(row: Row) -> int:
@@ -107,7 +111,7 @@ def last_trading_day(code: Code, on: date | None = None) -> tuple[date, Row]:
     """
     year, month = _month_of(code, on)
     first = date(year, month, 1)
-    row = table("expiry").row((code.mic, product_of(code)), first)
+    row = table("futures_expiry").row((code.mic, product_of(code)), first)
     day = first + timedelta(days=(row.values["weekday"] - first.weekday()) % 7 + 7 * (row.values["nth"] - 1))
     days = calendar("XSHG")
     return (day if days.is_session(day) else days.next(day)), row

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
+from typing import Final
 
 from quant.core.market.tables import DatedTable, Row
 from quant.core.money import RATE_SCALE, scaled
 
-__all__ = ["OptionMarginTerms", "margin_row", "margin_terms", "table", "tables"]
+__all__ = ["TABLES", "OptionMarginTerms", "margin_row", "margin_terms", "table", "tables"]
 
 
 @cache
@@ -21,7 +22,10 @@ def table(name: str) -> DatedTable:
 @cache
 def tables() -> tuple[DatedTable, ...]:
     """Every dated table of options."""
-    return (table("etf_margin"),)
+    return (table("option_etf_margin"),)
+
+
+TABLES: Final = tables
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +38,7 @@ class OptionMarginTerms:
 
 
 def margin_row(on: date) -> Row:
-    return table("etf_margin").row((), on)
+    return table("option_etf_margin").row((), on)
 
 
 def margin_terms(row: Row) -> OptionMarginTerms:

@@ -21,6 +21,7 @@ from quant.core.market.tables import DatedTable, Row
 from quant.core.money import MONEY_SCALE, PRICE_SCALE, RATE_SCALE, scaled
 
 __all__ = [
+    "TABLES",
     "Bucket",
     "DayTradeTerms",
     "HaltTerms",
@@ -48,21 +49,21 @@ Bucket = Literal["above", "middle", "below"]
 Tier = Literal[1, 2]
 
 _KEYS: Final[dict[str, tuple[str, ...]]] = {
-    "section31": (),
-    "taf": (),
-    "settlement": (),
-    "bank_holidays": ("name",),
-    "day_trading": (),
-    "luld_bands": ("tier", "bucket"),
-    "luld_buckets": (),
-    "luld_double": ("tier", "bucket"),
-    "market_halts": (),
-    "ticks": (),
-    "round_lots": (),
-    "hours": ("phase",),
-    "locate": (),
-    "price_test": (),
-    "margin": (),
+    "us_section31": (),
+    "us_taf": (),
+    "us_settlement": (),
+    "us_bank_holidays": ("name",),
+    "us_day_trading": (),
+    "us_luld_bands": ("tier", "bucket"),
+    "us_luld_buckets": (),
+    "us_luld_double": ("tier", "bucket"),
+    "us_market_halts": (),
+    "us_ticks": (),
+    "us_round_lots": (),
+    "us_hours": ("phase",),
+    "us_locate": (),
+    "us_price_test": (),
+    "us_margin": (),
 }
 _MILLION: Final = 1_000_000
 
@@ -79,6 +80,9 @@ def tables() -> tuple[DatedTable, ...]:
     return tuple(table(name) for name in _KEYS)
 
 
+TABLES: Final = tables
+
+
 @dataclass(frozen=True, slots=True)
 class SaleTerms:
     """What a sale pays to the regulators: of the proceeds, a share, and at most ``taf_cap`` micro-dollars."""
@@ -90,7 +94,7 @@ class SaleTerms:
 
 def sale_rows(on: date) -> tuple[Row, Row]:
     """The Section 31 and trading activity fee rows in force."""
-    return table("section31").row((), on), table("taf").row((), on)
+    return table("us_section31").row((), on), table("us_taf").row((), on)
 
 
 def sale_terms(on: date) -> SaleTerms:
@@ -102,9 +106,9 @@ def sale_terms(on: date) -> SaleTerms:
 def sale_schedule(sessions: Sequence[date]) -> dict[str, list[int]]:
     """``sale_terms`` of ascending sessions, a list [T] a field."""
     found: dict[str, list[int]] = {"section31": [], "taf": [], "taf_cap": []}
-    for row, start, end in table("section31").spread((), sessions):
+    for row, start, end in table("us_section31").spread((), sessions):
         found["section31"] += [section31_rate(row)] * (end - start)
-    for row, start, end in table("taf").spread((), sessions):
+    for row, start, end in table("us_taf").spread((), sessions):
         rate, cap = taf_terms(row)
         found["taf"] += [rate] * (end - start)
         found["taf_cap"] += [cap] * (end - start)
@@ -129,7 +133,7 @@ def settlement_days(first: date, last: date) -> tuple[list[date], tuple[Row, ...
     Sessions of the exchange but those on which banks are closed.
     """
     skipped: dict[date, Row] = {}
-    for row in table("bank_holidays").each():
+    for row in table("us_bank_holidays").each():
         for year in range(first.year, last.year + 1):
             day = _holiday(row, year)
             if row.covers(day):
@@ -165,7 +169,7 @@ class DayTradeTerms:
 
 def day_trading_row(on: date, *, broker_keeps_count: bool = False) -> Row:
     """The rule in force; a broker that keeps the older one may, to the end of the phase-in."""
-    rules = table("day_trading")
+    rules = table("us_day_trading")
     row = rules.row((), on)
     until = row.values.get("brokers_until")
     if not broker_keeps_count or until is None:
@@ -204,7 +208,7 @@ class LuldTerms:
 
 def bucket_of(on: date, prev_close: Decimal) -> tuple[Bucket, Row]:
     """Which bands a share with this previous close has."""
-    row = table("luld_buckets").row((), on)
+    row = table("us_luld_buckets").row((), on)
     if prev_close > Decimal(row.values["above"]):
         return "above", row
     return ("below" if prev_close < Decimal(row.values["below"]) else "middle"), row
@@ -212,7 +216,7 @@ def bucket_of(on: date, prev_close: Decimal) -> tuple[Bucket, Row]:
 
 def luld_rows(on: date, tier: int, bucket: Bucket) -> tuple[Row, Row]:
     key = (str(tier), bucket)
-    return table("luld_bands").row(key, on), table("luld_double").row(key, on)
+    return table("us_luld_bands").row(key, on), table("us_luld_double").row(key, on)
 
 
 def luld_terms(bands: Row, double: Row) -> LuldTerms:
@@ -280,7 +284,7 @@ def margin_terms(row: Row) -> MarginTerms:
 
 def phase_hours(phase: str, on: date) -> tuple[int, int, Row]:
     """(start, end) of a phase of a session in minutes after midnight, early closes taken into account."""
-    row = table("hours").row((phase,), on)
+    row = table("us_hours").row((phase,), on)
     start, end = clock_minutes(row.values["start"]), clock_minutes(row.values["end"])
     early = calendar("XNYS").early_close(on)
     if early is None:

@@ -86,7 +86,7 @@ def funding_payment(given: Given) -> Verdict:
 
 def funding_rate(given: Given) -> Verdict:
     """The rate of a stamp from the premium; a case's own ``interest`` and ``clamp`` go before the rule's."""
-    row = row_for(given, crypto.table("funding"), ("usdm_perp",))
+    row = row_for(given, crypto.table("crypto_funding"), ("usdm_perp",))
     terms = crypto.funding_terms(row)
     bounds = (_rate(given, "floor", 0), _rate(given, "cap", 0))
     rate = native.coin_funding_rate(
@@ -128,7 +128,7 @@ def maintenance_margin(given: Given) -> Verdict:
 def crypto_fee(given: Given) -> Verdict:
     """Fee of a fill in the quote currency."""
     key = (given.text("market"), given.text("level"))
-    row = row_for(given, crypto.table("fees"), key)
+    row = row_for(given, crypto.table("crypto_fees"), key)
     liquidity = given.choice("liquidity", "maker", "taker")
     rate = scaled(row.values[liquidity], RATE_SCALE, exact=True)
     value = native.coin_notional(_coins(given, "price"), _coins(given, "qty"))

@@ -8,10 +8,9 @@ from typing import Final
 
 from quant.core.ids import parse_code
 from quant.core.market import futures
-from quant.core.market.calendar import calendar
 from quant.core.market.sessions import trading_hours
 from quant.core.money import MONEY_SCALE, PRICE_SCALE, RATE_SCALE, scaled, unscaled
-from quant.core.time import NS_PER_SECOND, session_instant, to_datetime
+from quant.core.time import NS_PER_SECOND, session_instant
 from quant.native.extension import native
 from quant.native.rules.given import Given
 from quant.native.rules.named import named
@@ -124,21 +123,6 @@ def futures_last_day(given: Given) -> Verdict:
     return Verdict(day.isoformat(), (row,))
 
 
-def futures_hours(given: Given) -> Verdict:
-    """The parts of a trading day as ``MM-DD HH:MM-HH:MM``, its night of the evening before first."""
-    code, on = parse_code(given.text("code")), given.day("date")
-    calendar("XSHG").index(on)
-    return Verdict([_span(each.start, each.end) for each in trading_hours(code, [on])])
-
-
-def _span(start: int, end: int) -> str:
-    from zoneinfo import ZoneInfo
-
-    zone = ZoneInfo("Asia/Shanghai")
-    first, last = to_datetime(start).astimezone(zone), to_datetime(end).astimezone(zone)
-    return f"{first:%m-%d %H:%M}-{last:%H:%M}"
-
-
 def _units(given: Given, name: str) -> int:
     return futures.price_units(given.number(name))
 
@@ -157,5 +141,4 @@ CASES: Final = named(
     futures_final_settlement,
     futures_close_lots,
     futures_last_day,
-    futures_hours,
 )

@@ -17,7 +17,7 @@ __all__ = ["CASES"]
 
 def etf_option_margin(given: Given) -> Verdict:
     """Margin of one short contract in yuan. Without a date: by the row that is still in force."""
-    row = row_for(given, options.table("etf_margin"), ())
+    row = row_for(given, options.table("option_etf_margin"), ())
     terms = options.margin_terms(row)
     settle, underlying, strike = (
         scaled(given.number(name), PRICE_SCALE, exact=True) for name in ("settle_prev", "S", "K")

@@ -21,7 +21,7 @@ _CENT: Final = PRICE_SCALE // 100
 
 def section31(given: Given) -> Verdict:
     """Section 31 fee of a sale in dollars, to the millionth; buys pay none."""
-    row = us.table("section31").row((), given.day("date"))
+    row = us.table("us_section31").row((), given.day("date"))
     amount = scaled(given.number("amount"), MONEY_SCALE, exact=True)
     selling = given.choice("side", "buy", "sell") == "sell"
     fee = native.us_section31(amount if selling else 0, us.section31_rate(row))
@@ -30,7 +30,7 @@ def section31(given: Given) -> Verdict:
 
 def taf(given: Given) -> Verdict:
     """FINRA trading activity fee of a sale in dollars, to the millionth."""
-    row = us.table("taf").row((), given.day("date"))
+    row = us.table("us_taf").row((), given.day("date"))
     rate, cap = us.taf_terms(row)
     selling = given.choice("side", "buy", "sell") == "sell"
     fee = native.us_taf(given.count("shares") if selling else 0, rate, cap)
@@ -53,7 +53,7 @@ def us_sale_fees(given: Given) -> Verdict:
 def us_settle_date(given: Given) -> Verdict:
     """The day on which a trade settles."""
     trade = given.day("trade_date")
-    row = us.table("settlement").row((), trade)
+    row = us.table("us_settlement").row((), trade)
     calendar("XNYS").index(trade)
     first, last = trade - timedelta(days=10), trade + timedelta(days=20)
     days, skipped = us.settlement_days(max(first, calendar("XNYS").first), min(last, calendar("XNYS").last))
@@ -112,7 +112,7 @@ def luld(given: Given) -> Verdict:
 
 def us_market_halt(given: Given) -> Verdict:
     """Minutes a fall of the S&P 500 stops the market for, ``close`` for the rest of the day."""
-    row = us.table("market_halts").row((), given.day("date"))
+    row = us.table("us_market_halts").row((), given.day("date"))
     terms = us.halt_terms(row)
     minutes = native.us_market_halt(
         scaled(given.number("fall"), RATE_SCALE, exact=True),
@@ -126,7 +126,7 @@ def us_market_halt(given: Given) -> Verdict:
 
 def us_price_on_tick(given: Given) -> Verdict:
     """Whether an order may be priced so."""
-    row = us.table("ticks").row((), given.day("date"))
+    row = us.table("us_ticks").row((), given.day("date"))
     price = given.number("price")
     units = scaled(price, PRICE_SCALE)
     exact = unscaled(units, PRICE_SCALE) == price
@@ -135,7 +135,7 @@ def us_price_on_tick(given: Given) -> Verdict:
 
 def us_round_lot(given: Given) -> Verdict:
     """Shares of a round lot at this price."""
-    row = us.table("round_lots").row((), given.day("date"))
+    row = us.table("us_round_lots").row((), given.day("date"))
     return Verdict(native.us_round_lot(_price(given, "price"), *us.round_lot_terms(row)), (row,))
 
 
@@ -158,8 +158,8 @@ def us_short_sale(given: Given) -> Verdict:
     ``low``: the lowest trade so far today; ``triggered_on``: the last session on which the price test began.
     """
     on = given.day("date")
-    locate = us.table("locate").row((), on)
-    test = us.table("price_test").find((), on)
+    locate = us.table("us_locate").row((), on)
+    test = us.table("us_price_test").find((), on)
     rows = (locate,) if test is None else (locate, test)
     if locate.values["required"] and not given["located"]:
         return Verdict("LOCATE", rows)
@@ -176,7 +176,7 @@ def us_short_sale(given: Given) -> Verdict:
 
 def us_margin(given: Given) -> Verdict:
     """Initial and maintenance margin of a position in dollars; a short has a negative quantity."""
-    row = us.table("margin").row((), given.day("date"))
+    row = us.table("us_margin").row((), given.day("date"))
     terms = us.margin_terms(row)
     numbers = [getattr(terms, name) for name in terms.__slots__]
     price, quantity = _price(given, "price"), given.count("quantity")
