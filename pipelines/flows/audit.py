@@ -13,8 +13,11 @@ from quant.core.errors import QuantError, UsageError
 if TYPE_CHECKING:
     import polars as pl
 
+    from quant.pipelines.sources import DataSpecs
     from quant.pipelines.workspace import Workspace
     from quant.warehouse.audit.compare import AuditReport
+    from quant.warehouse.lake import Lake
+    from quant.warehouse.sources.settings import TableSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ def audit_workspace(desk: Workspace, request: AuditRequest) -> AuditOutcome:
     """Compare the stored tables of the sources, every two of them, and keep what is found."""
     from quant.core.time import utc_now
     from quant.pipelines.sources import data_specs
+    from quant.warehouse.audit.compare import combined
     from quant.warehouse.audit.run import audit_table
     from quant.warehouse.lake import Lake
     from quant.warehouse.scope import place_of
@@ -107,15 +111,27 @@ def audit_workspace(desk: Workspace, request: AuditRequest) -> AuditOutcome:
         ):
             skipped[table.name] = f"{', '.join(sources)} are different markets, without a common instrument"
             continue
+        vendors = tuple(name for name in sources if not _is_computed(specs, name))
+        factors = _with_events(lake, table, vendors, request, audit_id)
         try:
             report = audit_table(
-                lake, table, sources, request.start, request.end, audit_id=audit_id, settings=specs.sources
+                lake,
+                table,
+                vendors if factors is not None else sources,
+                request.start,
+                request.end,
+                audit_id=audit_id,
+                settings=specs.sources,
             )
         except UsageError as error:
-            if error.fault.code != "audit.sources" or table.name in request.tables:
+            if error.fault.code != "audit.sources" or (table.name in request.tables and factors is None):
                 raise
-            skipped[table.name] = error.fault.message
-            continue
+            if factors is None:
+                skipped[table.name] = error.fault.message
+                continue
+            report = factors
+        else:
+            report = combined([report, factors], report.offenders) if factors is not None else report
         done.append(TableAudit(report, table.audit.max_diff_rate))
     if not done:
         raise UsageError(
@@ -126,6 +142,30 @@ def audit_workspace(desk: Workspace, request: AuditRequest) -> AuditOutcome:
             hint="quant data sync; or quant data audit --files A B for files without a workspace",
         )
     return AuditOutcome(audit_id, tuple(done), skipped)
+
+
+def _is_computed(specs: DataSpecs, name: str) -> bool:
+    from quant.warehouse.sources.registry import provider
+
+    return name in specs.sources and provider(specs.sources[name]).computed
+
+
+def _with_events(
+    lake: Lake, table: TableSettings, vendors: Sequence[str], request: AuditRequest, audit_id: str
+) -> AuditReport | None:
+    """Each vendor's factors against those that follow from the golden bars and events; the findings are kept.
+    None for other tables, and while there are no bars or events.
+    """
+    from quant.core.time import to_datetime, utc_now
+    from quant.warehouse.audit.factors import TABLE, audit_factors
+
+    if table.dataset != TABLE:
+        return None
+    with lake.lock.hold("audit"):
+        found = audit_factors(
+            lake, vendors, request.start, request.end, audit_id=audit_id, stamp=to_datetime(utc_now())
+        )
+    return found.report() if found is not None else None
 
 
 def diff_tables(
