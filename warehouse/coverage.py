@@ -76,6 +76,22 @@ def logged(log: pl.DataFrame) -> list[Interval]:
     return [Interval(start, end) for start, end in log.select("start", "end").unique().iter_rows()]
 
 
+def settled(log: pl.DataFrame, wanted: Interval, zone: str) -> list[Interval]:
+    """The intervals of sync log rows of a table whose rows come at any hour of a day, as announcements do.
+
+    The last day of an interval that was asked for before that day was over counts as missing as soon as a
+    later day is wanted: what came in the evening is then fetched as well.
+    """
+    asked_on = log["recorded_at"].dt.convert_time_zone(zone).dt.date()
+    days = log.select("start", "end").with_columns(asked_on.alias("asked")).unique(maintain_order=True)
+    found = []
+    for start, end, asked in days.iter_rows():
+        last = end - _DAY if asked <= end < wanted.end else end
+        if start <= last:
+            found.append(Interval(start, last))
+    return found
+
+
 def standing(log: pl.DataFrame, made: pl.Expr, undone: pl.Expr) -> list[Interval]:
     """The dates whose last relevant log row is one that ``made`` them what they are, not one after which they
     must be made again (``undone``). Rows of one instant count as undone first.

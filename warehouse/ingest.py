@@ -11,7 +11,7 @@ from importlib import import_module
 import polars as pl
 
 from quant.core.errors import CheckFailed, InvariantBroken
-from quant.warehouse import quarantine
+from quant.warehouse import quarantine, witness
 from quant.warehouse.contracts.tables import TableContract, contract
 from quant.warehouse.dissent import record_dissent
 from quant.warehouse.lake import GOLDEN, VENDOR, Lake, TableRef, WriteResult, table_ref
@@ -101,6 +101,8 @@ def ingest_source(item: SyncItem, lake: Lake, by: Ingest, asked: Asked | None = 
     if stored.share > item.source.quarantine_max:
         _log(item, lake, stored, by, "refused")
         raise _beyond_tolerance(item, lake, stored)
+    if item.fetch and _may_be_silent(item):
+        stored = _witnessed(item, lake, stored, by)
     result = _write(item, lake, stored.rows)
     told = None if item.table.agreed else record_dissent(lake, item.table, item.start, item.end, by.stamp)
     _log(item, lake, stored, by, "ok")
@@ -255,6 +257,25 @@ def write(
     if ref.contract.time is None:
         return lake.replace(ref, rows, note=note)
     return lake.write_interval(ref, rows, start, end, note=note)
+
+
+def _may_be_silent(item: SyncItem) -> bool:
+    dataset = item.source.datasets.get(item.table.dataset)
+    told = dataset is not None and not dataset.empty_allowed
+    return told and item.table.dataset in witness.TABLES and provider(item.source).vendor
+
+
+def _witnessed(item: SyncItem, lake: Lake, stored: Stored, by: Ingest) -> Stored:
+    """The rows beside what the source's own bars say of its distributions. Raises CheckFailed
+    ``vendor.silent``.
+    """
+    found = witness.silence(lake, item.table.dataset, item.source.name, stored.rows, item.start, item.end)
+    try:
+        found.refuse(Identities(lake).codes(found.silent["instrument_id"]))
+    except CheckFailed:
+        _log(item, lake, stored, by, "refused")
+        raise
+    return replace(stored, facts={**stored.facts, **found.facts})
 
 
 def _beyond_tolerance(item: SyncItem, lake: Lake, stored: Stored) -> CheckFailed:

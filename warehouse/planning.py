@@ -12,10 +12,20 @@ import polars as pl
 from quant.core.errors import QuantError, SpecError
 from quant.core.hashing import fingerprint
 from quant.core.market.calendar import calendar
+from quant.core.time import EXCHANGE_ZONES
 from quant.warehouse.adjust.derived import derived_stamp
 from quant.warehouse.arbitrate import ArbitrationSettings, refuse_unsound, voted_columns
 from quant.warehouse.contracts.tables import contract, datasets
-from quant.warehouse.coverage import Interval, by_year, hull, logged, missing, overlap, standing
+from quant.warehouse.coverage import (
+    Interval,
+    by_year,
+    hull,
+    logged,
+    missing,
+    overlap,
+    settled,
+    standing,
+)
 from quant.warehouse.lake import Lake
 from quant.warehouse.scope import Scope, clipped, market_of
 from quant.warehouse.sources.exchange_calendar import CALENDAR_SOURCE, CALENDAR_SOURCES
@@ -273,7 +283,7 @@ def _missing_items(
     mine = log.filter(pl.col("source") == source.name)
     current = mine.filter(pl.col("source_hash") == stamp)
     preferred = source.name == table.prefer and not table.agreed
-    parts = _gaps(table, source, wanted, [] if restate else logged(current))
+    parts = _gaps(table, source, wanted, [] if restate else _held(table, source, current, wanted))
     items = [SyncItem(table, source, stamp, p.start, p.end, fetch=True, golden=preferred) for p in parts]
     if preferred:
         made = (pl.col("source") == source.name) & (pl.col("source_hash") == stamp) & pl.col("golden")
@@ -282,6 +292,15 @@ def _missing_items(
         gaps = _gaps(table, source, wanted, [*taken, *stored])
         items += [SyncItem(table, source, stamp, p.start, p.end, fetch=False, golden=True) for p in gaps]
     return items
+
+
+def _held(
+    table: TableSettings, source: SourceSettings, log: pl.DataFrame, wanted: Interval
+) -> list[Interval]:
+    """The intervals that need not be fetched again."""
+    if contract(table.dataset).every_day and provider(source).vendor:
+        return settled(log, wanted, EXCHANGE_ZONES.get(source.calendar, source.timezone))
+    return logged(log)
 
 
 def _agreements(

@@ -18,7 +18,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SCRIPTS = (
     *("startup.py", "w2.py", "w6.py", "bench_factor.py"),
-    *("w7.py", "w7_asof.py", "audit.py", "sync_day.py"),
+    *("w7.py", "w7_asof.py", "audit.py", "sync_day.py", "clickhouse.py"),
 )
 PACKAGES = {
     "vectorbt": ("vbt", ["vectorbt", "pyarrow", "psutil"]),

@@ -29,7 +29,7 @@ SEEDS = range(500 if SOAK else 20)
 START, END = date(2021, 3, 1), date(2021, 5, 31)
 TABLES = ("instruments", "bars_1d", "adjustment_factors", "corporate_actions")
 SPARSE = ("adjustment_factors", "corporate_actions")
-"""A code may truly have no events: what is missing of them shows in what the tables say of each other."""
+"""A code may truly have no events: that some are missing shows in the bars of the same vendor."""
 LINE = ("drop", "cut", "damage", "json", "page", "hang", "10001005", "10002007")
 """What happens to the line or to the form of an answer."""
 CONTENT = ("empty", "short", "repeated", "wrong_type", "reordered", "lost_column", "of_another", "later")
@@ -81,6 +81,8 @@ class Unreliable(BaostockServer):
     """A server whose answers are thrown with dice."""
 
     dice: Any = None
+    silent: tuple[str, ...] = ()
+    """Questions that are answered without rows."""
 
     def misbehave(self, seed: int, rate: float) -> None:
         self.dice = self.behaviour.faults = Dice(seed, rate)  # type: ignore[assignment]
@@ -91,6 +93,8 @@ class Unreliable(BaostockServer):
             fields, rows, _ = super().rows(function, [other, *args[1:]])
             return fields, rows, list(args)
         fields, rows, echo = super().rows(function, args)
+        if function in self.silent:
+            rows = []
         match self.dice.content:
             case "empty":
                 rows = []
@@ -186,6 +190,37 @@ def test_days_without_any_event_are_stored_as_such(tmp_path: Path, server: Unrel
     assert lake.count("bars_1d") > 5
 
 
+@pytest.mark.parametrize(
+    ("question", "table"),
+    [("query_dividend_data", "corporate_actions"), ("query_adjust_factor", "adjustment_factors")],
+)
+def test_silence_about_distributions_that_the_bars_show_is_refused(
+    tmp_path: Path, server: Unreliable, monkeypatch: pytest.MonkeyPatch, question: str, table: str
+) -> None:
+    server.misbehave(0, 0.0)
+    monkeypatch.setattr(server, "silent", (question,))
+    desk, failures = synced(tmp_path, server)
+    (error,) = failures
+    assert (error.exit_code, error.fault.code) == (3, "vendor.silent")
+    assert table in error.fault.message and "empty: allow" in str(error.fault.hint)
+    lake = Lake(desk.lake)
+    assert lake.count(table) == 0 and lake.count("bars_1d") > 500
+    monkeypatch.setattr(server, "silent", ())
+    assert sync_desk(desk, *TABLES)[1] == []
+    assert lake.count(table) > 2
+
+
+def test_a_vendor_that_is_declared_to_keep_few_events_is_believed(
+    tmp_path: Path, server: Unreliable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.misbehave(0, 0.0)
+    monkeypatch.setattr(server, "silent", ("query_dividend_data",))
+    told = SOURCE + "datasets: {{corporate_actions: {{empty: allow}}}}\n"
+    desk = write_desk(tmp_path, "bao", told.format(port=server.port), START, END)
+    assert sync_desk(desk, *TABLES)[1] == []
+    assert Lake(desk.lake).count("corporate_actions") == 0
+
+
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_stored_is_whole_or_it_is_said_why_not(
     seed: int, tmp_path: Path, server: Unreliable, known: Workspace, faultless: dict[str, pl.DataFrame]
@@ -200,6 +235,8 @@ def test_what_is_stored_is_whole_or_it_is_said_why_not(
     said = [error.fault.code for error in failures], server.dice.planted
     assert set(doubtful) <= set(SPARSE), (doubtful, *said)
     assert failures or all(found[name].height for name in TABLES), said
+    bars_first = found["bars_1d"].equals(faultless["bars_1d"])
+    assert not (doubtful and bars_first), (doubtful, *said)  # they have seen the distributions
     if doubtful:  # once the others are whole, they show it
         server.misbehave(0, 0.0)
         assert synced(tmp_path, server)[1] == []

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -15,6 +16,8 @@ from truth import truth
 from tushare_server import TOKEN, TushareServer, attributes, reports
 
 from quant.core.errors import SpecError
+from quant.pipelines.flows.sync import SyncRequest, plan_sync
+from quant.pipelines.sources import data_specs
 from quant.warehouse.lake import Lake
 from quant.warehouse.sources import tushare_wire
 from quant.warehouse.sources.port import Payload
@@ -27,6 +30,7 @@ from quant.warehouse.sources.settings import (
 )
 from quant.warehouse.sources.tushare import TushareAdapter
 from quant.warehouse.sources.vendor import Call, VendorFault, VendorWorld
+from quant.warehouse.sync import ingest
 
 KEYS = (FieldSettings("ts_code", "code"), FieldSettings("trade_date", "session"))
 CODES = [f"60{n:04d}.SH" for n in range(300)]
@@ -269,3 +273,20 @@ def test_distributions_names_and_reports_of_a_longer_interval(tmp_path: Path) ->
     assert lake.read("fundamentals").filter(pl.col("item") == "roe")["value"].unique().to_list() == [0.125]
     weights = lake.read("index_weights").group_by("session").agg(pl.col("weight").sum())
     assert weights["weight"].to_list() == pytest.approx([1.0] * weights.height, abs=1e-3)
+
+
+def test_reports_of_the_evening_of_a_sync_are_fetched_with_the_next(tmp_path: Path) -> None:
+    """Announcements come until midnight: the day of the last sync is asked for once more, prices are not."""
+    friday, monday = date(2021, 6, 4), date(2021, 6, 7)
+    evening = int(datetime(2021, 6, 4, 18, 30, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp() * 10**9)
+    tables = ("instruments", "bars_1d", "fundamentals")
+    with TushareServer() as vendor:
+        desk = ts_desk(tmp_path, vendor, friday, monday)
+        lake, specs = Lake(desk.lake), data_specs(desk)
+        for item in plan_sync(desk, SyncRequest(tables, end=friday), specs, lake=lake).items:
+            ingest(item, lake, run="r", now=lambda: evening)
+        same = plan_sync(desk, SyncRequest(tables, end=friday), specs, lake=lake).items
+        later = plan_sync(desk, SyncRequest(tables, end=monday), specs, lake=lake).items
+    assert same == ()
+    starts = {item.table.name: item.start for item in later}
+    assert (starts["fundamentals"], starts["bars_1d"]) == (friday, date(2021, 6, 5))

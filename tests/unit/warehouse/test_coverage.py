@@ -1,13 +1,15 @@
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
+import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from quant.core.market.calendar import calendar
-from quant.warehouse.coverage import Interval, by_year, merged, missing
+from quant.warehouse.coverage import Interval, by_year, merged, missing, settled
 
 CALENDAR = calendar("XSHG")
 FIRST = date(2023, 1, 1)
@@ -74,3 +76,28 @@ def test_intervals_are_cut_at_the_ends_of_years() -> None:
         ("2023-01-01", "2023-12-31"),
         ("2024-01-01", "2024-02-01"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "until", "expected"),
+    [
+        (datetime(2024, 6, 7, 10, 30, tzinfo=UTC), date(2024, 6, 7), date(2024, 6, 7)),  # the same evening
+        (datetime(2024, 6, 7, 10, 30, tzinfo=UTC), date(2024, 6, 11), date(2024, 6, 6)),
+        (datetime(2024, 6, 7, 15, 59, tzinfo=UTC), date(2024, 6, 11), date(2024, 6, 6)),
+        (datetime(2024, 6, 7, 16, 1, tzinfo=UTC), date(2024, 6, 11), date(2024, 6, 7)),  # past midnight there
+    ],
+)
+def test_a_day_that_was_asked_for_before_it_was_over_is_asked_for_again_with_the_next(
+    asked: datetime, until: date, expected: date
+) -> None:
+    log = pl.DataFrame({"start": [date(2024, 6, 3)], "end": [date(2024, 6, 7)], "recorded_at": [asked]})
+    wanted = Interval(date(2024, 6, 3), until)
+    assert settled(log, wanted, "Asia/Shanghai") == [Interval(date(2024, 6, 3), expected)]
+
+
+def test_a_single_day_that_was_not_over_is_no_interval() -> None:
+    day = date(2024, 6, 7)
+    asked = [datetime(2024, 6, 7, 11, tzinfo=UTC), datetime(2024, 6, 8, 11, tzinfo=UTC)]
+    log = pl.DataFrame({"start": [day] * 2, "end": [day] * 2, "recorded_at": asked})
+    assert settled(log.head(1), Interval(day, date(2024, 6, 11)), "Asia/Shanghai") == []
+    assert settled(log, Interval(day, date(2024, 6, 11)), "Asia/Shanghai") == [Interval(day, day)]
