@@ -11,5 +11,6 @@ void bind_panel(nanobind::module_& m);
 void bind_bars(nanobind::module_& m);
 void bind_rules_world(nanobind::module_& m);
 void bind_exchange(nanobind::module_& m);
+void bind_exchange_bars(nanobind::module_& m);
 void bind_exchange_ticks(nanobind::module_& m);
 }  // namespace quant

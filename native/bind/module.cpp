@@ -14,5 +14,6 @@ NB_MODULE(_native, m) {
   quant::bind_bars(m);
   quant::bind_rules_world(m);
   quant::bind_exchange(m);
+  quant::bind_exchange_bars(m);
   quant::bind_exchange_ticks(m);
 }
