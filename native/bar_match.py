@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final, Literal
 
-from quant.native.batch import Phase
-from quant.native.exchange import OrderKind
+from quant.native.batch import OrderKind, Phase
 from quant.native.extension import native
 
 __all__ = ["Bar", "BarFill", "BarOrder", "Slippage", "match_bar"]
@@ -18,7 +17,7 @@ _AT: Final[tuple[BarAt, ...]] = ("open", "close", "vwap", "worst_of")
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Prices at PRICE_SCALE, 0 = none; the limits of its session; whether it is the session's first or last."""
+    """Prices at PRICE_SCALE, 0 = none; the limits of its session; whether it is its first or last."""
 
     open: int
     high: int

@@ -12,31 +12,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from quant.native.batch import OrderKind, Tif
 from quant.native.extension import native
 
-__all__ = ["AuctionPrice", "AuctionRule", "BookEvent", "OrderBook", "OrderKind", "TieBreak", "Tif"]
+__all__ = ["AuctionPrice", "AuctionRule", "BookEvent", "OrderBook", "TieBreak"]
 
 Columns = Mapping[str, NDArray[Any]]
-
-
-class OrderKind(IntEnum):
-    """A stop becomes a market order, a stop limit a limit order, once the last trade has reached its stop."""
-
-    MARKET = 0
-    LIMIT = 1
-    STOP = 2
-    STOP_LIMIT = 3
-    OPEN_AUCTION = 4
-    CLOSE_AUCTION = 5
-
-
-class Tif(IntEnum):
-    """How long an order lives: the day, until cancelled, only for what trades at once (in part, or whole)."""
-
-    DAY = 0
-    GTC = 1
-    IOC = 2
-    FOK = 3
 
 
 class BookEvent(IntEnum):

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quant.core.errors import UsageError
-from quant.native.exchange import OrderKind, Tif
+from quant.native.batch import Action, OrderKind, Tif
 from quant.native.extension import native
 
 __all__ = ["DepthKind", "SessionKind", "TickOrder", "TickRule", "TickVenue", "Ticks", "Window"]
@@ -138,12 +138,24 @@ class TickVenue:
 
     def submit(self, order: TickOrder, *, sent: int) -> None:
         """It reaches the exchange ``entry_latency`` later."""
-        self._core.submit(sent, order.order_id, order.instrument, order.side, int(order.kind), int(order.tif),
-                          order.price, order.stop, order.quantity)
+        self._send(sent, order, Action.NEW)
 
     def cancel(self, order_id: int, *, sent: int, instrument: int = 0) -> None:
         """No report: the order was no longer open when the cancel arrived."""
-        self._core.cancel(sent, order_id, instrument)
+        self._send(sent, TickOrder(order_id, 0, 0, instrument=instrument), Action.CANCEL)
+
+    def replace(self, order_id: int, *, sent: int, quantity: int = 0, price: int = 0, stop: int = 0,
+                instrument: int = 0) -> None:
+        """``quantity`` is the new total, what is filled included; 0 = as it was.
+
+        The order keeps its place in the queue when only its quantity falls.
+        """
+        changed = TickOrder(order_id, 0, quantity, price=price, stop=stop, instrument=instrument)
+        self._send(sent, changed, Action.REPLACE)
+
+    def _send(self, sent: int, order: TickOrder, action: Action) -> None:
+        self._core.submit(sent, order.order_id, int(action), order.instrument, order.side, int(order.kind),
+                          int(order.tif), order.price, order.stop, order.quantity)
 
     def feed(self, ticks: Ticks, first: int = 0, last: int | None = None) -> Columns:
         """The rows first..last (exclusive) and all that happened at them."""

@@ -42,8 +42,7 @@ void bind_exchange(nb::module_& m) {
            [](OrderBook& self, int64_t id, int8_t side, int kind, int tif, int64_t price, int64_t stop,
               int64_t quantity) {
              Events out;
-             self.add({id, side, static_cast<book::OrderKind>(kind), static_cast<book::Tif>(tif), price, stop,
-                       quantity},
+             self.add({id, side, static_cast<OrderKind>(kind), static_cast<Tif>(tif), price, stop, quantity},
                       out);
              return events_to_columns(out);
            })

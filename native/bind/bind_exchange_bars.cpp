@@ -18,7 +18,7 @@ void bind_exchange_bars(nb::module_& m) {
       [](const std::array<int64_t, 8>& bar, bool opens, bool closes, int8_t side, int kind, int64_t price,
          int64_t stop, bool triggered, bool immediate, int at, bool touch) {
         const Bar given{bar[0], bar[1], bar[2], bar[3], bar[4], bar[5], bar[6], bar[7], opens, closes};
-        const BarOrder order{side, static_cast<book::OrderKind>(kind), price, stop, triggered, immediate};
+        const BarOrder order{side, static_cast<OrderKind>(kind), price, stop, triggered, immediate};
         const BarMatch found = match_bar(given, order, static_cast<BarAt>(at), touch);
         return std::make_tuple(found.price, static_cast<int>(found.phase), found.taker, found.triggered,
                                static_cast<int>(found.reason));

@@ -141,14 +141,20 @@ void bind_exchange_ticks(nb::module_& m) {
              self.set_windows(instrument, std::move(windows));
            })
       .def("submit",
-           [](TickVenue& self, int64_t sent, int64_t id, int32_t instrument, int8_t side, int kind, int tif,
-              int64_t price, int64_t stop, int64_t quantity) {
-             self.submit({id, instrument, side, static_cast<book::OrderKind>(kind),
-                          static_cast<book::Tif>(tif), price, stop, quantity},
-                         sent);
+           [](TickVenue& self, int64_t sent, int64_t id, int action, int32_t instrument, int8_t side,
+              int kind, int tif, int64_t price, int64_t stop, int64_t quantity) {
+             Command command;
+             command.order_id = id;
+             command.action = static_cast<Action>(action);
+             command.instrument = instrument;
+             command.side = side;
+             command.kind = static_cast<OrderKind>(kind);
+             command.tif = static_cast<Tif>(tif);
+             command.price = price;
+             command.stop = stop;
+             command.quantity = quantity;
+             self.submit(command, sent);
            })
-      .def("cancel", [](TickVenue& self, int64_t sent, int64_t id,
-                        int32_t instrument) { self.cancel(id, instrument, sent); })
       .def("feed", &feed, nb::arg("ticks"), nb::arg("first"), nb::arg("last"))
       .def("feed_depth", &feed_depth, nb::arg("ts").noconvert(), nb::arg("instrument").noconvert(),
            nb::arg("kind").noconvert(), nb::arg("side").noconvert(), nb::arg("price").noconvert(),

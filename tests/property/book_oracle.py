@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from quant.native.exchange import AuctionRule, BookEvent, OrderKind, TieBreak, Tif
+from quant.native.batch import OrderKind, Tif
+from quant.native.exchange import AuctionRule, BookEvent, TieBreak
 from quant.native.kernel import Reason
 
 Event = tuple[int, int, int, int, int, int]

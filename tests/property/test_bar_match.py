@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from quant.core.money import RATE_SCALE
 from quant.native.bar_match import Bar, BarAt, BarOrder, Slippage, match_bar
-from quant.native.batch import Phase
-from quant.native.exchange import OrderKind
+from quant.native.batch import OrderKind, Phase
 from quant.native.extension import native
 from quant.native.kernel import Reason
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from soak import SOAK
 
 from quant.core.errors import UsageError
-from quant.native.exchange import AuctionRule, BookEvent, OrderBook, OrderKind, TieBreak, Tif
+from quant.native.batch import OrderKind, Tif
+from quant.native.exchange import AuctionRule, BookEvent, OrderBook, TieBreak
 from quant.native.kernel import Reason
 
 FIELDS = ("kind", "order_id", "other_id", "price", "quantity", "reason")

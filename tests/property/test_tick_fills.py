@@ -11,12 +11,13 @@ import pytest
 from soak import SOAK
 
 from quant.core.money import RATE_SCALE
-from quant.native.exchange import OrderKind, Tif
+from quant.native.batch import OrderKind, Tif
 from quant.native.kernel import Reason, ReportKind
 from quant.native.tick_venue import SessionKind, TickOrder, TickRule, Ticks, TickVenue, Window
 
 DOWN, UP = 90, 110
 SESSION = 1_000
+NEWS = (ReportKind.TRIGGERED, ReportKind.CARRIED, ReportKind.CANCEL_REJECTED, ReportKind.REPLACE_REJECTED)
 FINAL = (ReportKind.CANCELLED, ReportKind.REJECTED, ReportKind.EXPIRED)
 
 
@@ -81,6 +82,10 @@ def tell(seed: int, n: int, **terms: Any) -> Story:
             venue.submit(order, sent=now)
         if story.orders and rng.random() < 0.1:
             venue.cancel(int(rng.integers(1, len(story.orders) + 1)), sent=now)
+        if story.orders and rng.random() < 0.2:
+            changed = int(rng.integers(1, len(story.orders) + 1))
+            price = int(rng.integers(DOWN - 1, UP + 2)) if story.orders[changed].price else 0
+            venue.replace(changed, sent=now, quantity=int(rng.integers(0, 40)), price=price)
     _note(story, venue.end_day(int(rows["ts"][-1]) + 10_000))
     return story
 
@@ -89,6 +94,8 @@ def _order(rng: np.random.Generator, order_id: int) -> TickOrder:
     kind = OrderKind(int(rng.choice([0, 1, 1, 1, 1, 2, 3, 4, 5])))
     tif = Tif(int(rng.choice([0, 0, 0, 1, 2, 3])))
     price = int(rng.integers(DOWN - 1, UP + 2))
+    if kind in (OrderKind.MARKET, OrderKind.STOP) or rng.random() < 0.5 * (kind > OrderKind.STOP_LIMIT):
+        price = 0
     return TickOrder(order_id, int(rng.choice([1, -1])), int(rng.integers(1, 40)), kind, tif, price,
                      int(rng.integers(DOWN, UP)))  # fmt: skip
 
@@ -131,6 +138,12 @@ def _balance(story: Story) -> None:
         if kind is ReportKind.ACK:
             assert quantity == left[order_id] == story.orders[order_id].quantity
             continue
+        if kind is ReportKind.REPLACED:
+            left[order_id] = quantity
+            continue
+        if kind in NEWS:
+            assert quantity == left[order_id]
+            continue
         assert 0 < quantity <= left[order_id]
         left[order_id] -= quantity
         if kind in FINAL:
@@ -144,19 +157,22 @@ def _balance(story: Story) -> None:
 
 def _prices_and_times(story: Story) -> None:
     opened = {w.begin // SESSION: w for w in story.windows if w.kind is SessionKind.CONTINUOUS}
+    limits = {order_id: order.price for order_id, order in story.orders.items()}
     for order_id, ts, kind, _, price, reason in story.said:
         order = story.orders[order_id]
+        if kind is ReportKind.REPLACED:
+            limits[order_id] = price
         arrival = story.sent[order_id] + story.rule.entry_latency
         if kind in (ReportKind.ACK, ReportKind.REJECTED):
             assert ts == arrival
         if reason == Reason.OUT_OF_SESSION.value:
-            assert not any(w.begin <= arrival < w.end for w in story.windows)
+            assert not any(w.begin <= ts < w.end for w in story.windows)
         if kind is not ReportKind.FILL:
             continue
         assert ts >= arrival
         assert DOWN <= price <= UP
-        if order.kind in (OrderKind.LIMIT, OrderKind.STOP_LIMIT) or (order.kind > 3 and order.price):
-            assert order.side * (order.price - price) >= 0
+        if limits[order_id]:
+            assert order.side * (limits[order_id] - price) >= 0
         if story.windows:
             window = opened[ts // SESSION]
             in_hours = window.begin <= ts < window.end

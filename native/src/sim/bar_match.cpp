@@ -7,8 +7,6 @@
 namespace quant {
 namespace {
 
-using book::OrderKind;
-
 // How much better than `limit` the price is for this side, < 0 = worse.
 int64_t better(int8_t side, int64_t price, int64_t limit) { return side * (limit - price); }
 

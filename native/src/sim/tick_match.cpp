@@ -7,15 +7,17 @@
 namespace quant {
 namespace {
 
-using book::is_auction;
-using book::OrderKind;
-using book::Tif;
-
 int index_of(int8_t side) { return side == kBuy ? 0 : 1; }
 int64_t key(int8_t side, int64_t price) { return side == kBuy ? price : -price; }
 
-bool reaches(const TickOrder& order, int64_t opposite) {
-  return opposite > 0 && (order.price == 0 || order.side * (order.price - opposite) >= 0);
+// The worst price the order accepts, 0 = any.
+int64_t bound(const Command& order) {
+  return order.price > 0 ? order.price : order.side == kBuy ? order.protect : 0;
+}
+
+bool reaches(const Command& order, int64_t opposite) {
+  const int64_t worst = bound(order);
+  return opposite > 0 && (worst == 0 || order.side * (worst - opposite) >= 0);
 }
 
 }  // namespace
@@ -33,7 +35,7 @@ bool TickVenue::inside(const Place& place, int64_t price) const {
   return (place.up == 0 || price <= place.up) && (place.down == 0 || price >= place.down);
 }
 
-int64_t TickVenue::reachable(const Place& place, const TickOrder& order) const {
+int64_t TickVenue::reachable(const Place& place, const Command& order) const {
   const int opposite = 1 - index_of(order.side);
   const Level& touch = place.touch[opposite];
   if (!reaches(order, touch.price) || !inside(place, touch.price)) return 0;
@@ -49,15 +51,15 @@ int64_t TickVenue::reachable(const Place& place, const TickOrder& order) const {
 }
 
 // Slippage goes against the taker, but neither beyond the order's own limit nor beyond the day's.
-int64_t TickVenue::taker_price(const Place& place, const TickOrder& order, int64_t price) const {
+int64_t TickVenue::taker_price(const Place& place, const Command& order, int64_t price) const {
   int64_t worse = std::max<int64_t>(add(price, order.side * rule_.slippage), 1);
-  if (order.price > 0 && order.side * (worse - order.price) > 0) worse = order.price;
+  if (const int64_t worst = bound(order); worst > 0 && order.side * (worse - worst) > 0) worse = worst;
   if (place.up > 0) worse = std::min(worse, std::max(place.up, price));
   if (place.down > 0) worse = std::max(worse, std::min(place.down, price));
   return worse;
 }
 
-bool TickVenue::take_level(Place& place, TickOrder& order, Level& level, TickReports& out) {
+bool TickVenue::take_level(Place& place, Command& order, Level& level, TickReports& out) {
   if (!reaches(order, level.price) || !inside(place, level.price)) return false;
   const bool all = !place.deep && rule_.sweep == Sweep::kTouch;
   const int64_t quantity = all ? order.quantity : std::min(order.quantity, room(level));
@@ -69,7 +71,7 @@ bool TickVenue::take_level(Place& place, TickOrder& order, Level& level, TickRep
   return order.quantity > 0;
 }
 
-void TickVenue::take(Place& place, TickOrder& order, TickReports& out) {
+void TickVenue::take(Place& place, Command& order, TickReports& out) {
   const int opposite = 1 - index_of(order.side);
   if (!place.deep) {
     take_level(place, order, place.touch[opposite], out);
@@ -80,15 +82,17 @@ void TickVenue::take(Place& place, TickOrder& order, TickReports& out) {
     ++level;
 }
 
-void TickVenue::enter(Place& place, TickOrder order, TickReports& out) {
+void TickVenue::enter(Place& place, Command order, int64_t filled, TickReports& out) {
+  const int64_t before = order.quantity;
   const bool whole = order.tif != Tif::kFok || reachable(place, order) >= order.quantity;
   if (whole) take(place, order, out);
   if (order.quantity == 0) return;
-  if (order.tif == Tif::kDay || order.tif == Tif::kGtc) return rest(place, order);
+  if (order.tif == Tif::kDay || order.tif == Tif::kGtc)
+    return rest(place, order, filled + before - order.quantity);
   say(ReportKind::kExpired, order, order.quantity, 0, Reason::NOT_FILLED, out);
 }
 
-int64_t TickVenue::place_in_queue(const Place& place, const TickOrder& order) const {
+int64_t TickVenue::place_in_queue(const Place& place, const Command& order) const {
   if (order.price == 0) return 0;
   const int s = index_of(order.side);
   const bool locked =
@@ -105,9 +109,10 @@ int64_t TickVenue::place_in_queue(const Place& place, const TickOrder& order) co
   return touch.price == 0 || order.side * (order.price - touch.price) > 0 ? 0 : kUnknownAhead;
 }
 
-void TickVenue::rest(Place& place, const TickOrder& order) {
+void TickVenue::rest(Place& place, const Command& order, int64_t filled) {
   const bool gathers = place.auction != Session::kClosed || is_auction(order.kind);
-  const Working working{order, ++sequence_, gathers ? kUnknownAhead : place_in_queue(place, order), 0};
+  const Working working{order, ++sequence_, filled, gathers ? kUnknownAhead : place_in_queue(place, order),
+                        0};
   const auto before = [](const Working& a, const Working& b) {
     if (a.order.side != b.order.side) return a.order.side > b.order.side;
     if ((a.order.price == 0) != (b.order.price == 0)) return a.order.price == 0;
@@ -121,6 +126,7 @@ void TickVenue::rest(Place& place, const TickOrder& order) {
 
 void TickVenue::fill(Working& working, int64_t quantity, int64_t price, TickReports& out) {
   working.order.quantity -= quantity;
+  working.filled = add(working.filled, quantity);
   say(ReportKind::kFill, working.order, quantity, price, Reason::NONE, out);
 }
 
@@ -138,7 +144,7 @@ void TickVenue::print(Place& place, int64_t price, int64_t volume, int8_t aggres
   const int64_t cap = unbounded ? kUnknownAhead : share(volume);
   int64_t ours[2] = {0, 0};
   for (Working& working : place.resting) {
-    const TickOrder& order = working.order;
+    const Command& order = working.order;
     if (order.price == 0 || is_auction(order.kind)) continue;
     const bool through = order.side * (order.price - price) > 0;
     const bool at_price = order.price == price && aggressor != order.side;
@@ -188,7 +194,9 @@ void TickVenue::cross(Place& place, TickReports& out) {
   for (Working& working : place.resting) {
     if (is_auction(working.order.kind)) continue;
     if (working.order.price == 0) {
+      const int64_t open = working.order.quantity;
       take(place, working.order, out);
+      working.filled = add(working.filled, open - working.order.quantity);
       continue;
     }
     Level& touch = place.touch[1 - index_of(working.order.side)];
@@ -213,11 +221,13 @@ void TickVenue::trigger(Place& place, TickReports& out) {
       return price > 0 && side * (price - stop.order.stop) >= 0;
     });
     if (ready == place.stops.end()) return;
-    TickOrder live = ready->order;
+    Command live = ready->order;
+    const int64_t filled = ready->filled;
     place.stops.erase(ready);
     --working_;
     live.kind = live.kind == OrderKind::kStop ? OrderKind::kMarket : OrderKind::kLimit;
-    enter(place, live, out);
+    say(ReportKind::kTriggered, live, live.quantity, live.stop, Reason::NONE, out);
+    enter(place, live, filled, out);
   }
 }
 
@@ -230,9 +240,10 @@ void TickVenue::resolve_auction(Place& place, int64_t price, int64_t volume, Tic
   const OrderKind other = held == Session::kOpenAuction ? OrderKind::kCloseAuction : OrderKind::kOpenAuction;
   int64_t ours[2] = {0, 0};
   for (Working& working : place.resting) {
-    const TickOrder& order = working.order;
+    const Command& order = working.order;
     if (order.kind == other) continue;
-    const int64_t better = order.price == 0 ? 1 : order.side * (order.price - price);
+    const int64_t worst = bound(order);
+    const int64_t better = worst == 0 ? 1 : order.side * (worst - price);
     const bool trades = volume > 0 && inside(place, price) &&
                         (better > 0 || (better == 0 && rule_.queue.model == QueueModel::kTouch));
     int64_t& used = ours[index_of(order.side)];

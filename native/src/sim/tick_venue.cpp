@@ -10,11 +10,6 @@
 namespace quant {
 namespace {
 
-using book::is_auction;
-using book::is_stop;
-using book::OrderKind;
-using book::Tif;
-
 [[noreturn]] void misuse(const char* code, const char* message) {
   throw Failure(FailureKind::kUsage, code, message);
 }
@@ -61,20 +56,12 @@ void TickVenue::set_limits(int32_t instrument, int64_t down, int64_t up) {
   place.up = up;
 }
 
-void TickVenue::submit(const TickOrder& order, int64_t sent) {
-  at(order.instrument);
+void TickVenue::submit(const Command& command, int64_t sent) {
+  at(command.instrument);
   if (sent < now_) misuse("venue.time", "an order was sent before the venue's present");
-  const Arrival arrival{add(sent, rule_.entry_latency), ++sequence_, false, order};
+  const Arrival arrival{add(sent, rule_.entry_latency), ++sequence_, command};
   const auto later = [](int64_t ts, const Arrival& other) { return ts < other.arrives; };
   arriving_.insert(std::upper_bound(arriving_.begin(), arriving_.end(), arrival.arrives, later), arrival);
-}
-
-void TickVenue::cancel(int64_t id, int32_t instrument, int64_t sent) {
-  TickOrder order;
-  order.id = id;
-  order.instrument = instrument;
-  submit(order, sent);
-  for (Arrival& arrival : arriving_) arrival.cancels |= arrival.sequence == sequence_;
 }
 
 void TickVenue::move_to(int64_t ts) {
@@ -99,7 +86,7 @@ void TickVenue::arrive_before(int64_t ts, bool inclusive, TickReports& out) {
   arriving_.erase(arriving_.begin(), arriving_.begin() + static_cast<std::ptrdiff_t>(due));
 }
 
-Reason TickVenue::refuse(const Place& place, const TickOrder& order, Session session) const {
+Reason TickVenue::refuse(const Place& place, const Command& order, Session session) const {
   if ((order.side != kBuy && order.side != kSell) || order.quantity <= 0 || order.price < 0 ||
       order.stop < 0 || order.kind > OrderKind::kCloseAuction || order.tif > Tif::kFok)
     return Reason::INVALID;
@@ -127,43 +114,89 @@ Reason TickVenue::refuse(const Place& place, const TickOrder& order, Session ses
 }
 
 void TickVenue::arrive(const Arrival& arrival, TickReports& out) {
-  Place& place = at(arrival.order.instrument);
+  const Command& command = arrival.command;
+  Place& place = at(command.instrument);
   const Session phase = session(place, arrival.arrives, out);
   if (phase == Session::kContinuous && place.auction != Session::kClosed)
     resolve_auction(place, 0, 0, out);  // over without a print
-  if (arrival.cancels) {
-    const bool allowed = place.windows.empty() || phase == Session::kClosed || place.window().cancels;
-    if (allowed) take_out(arrival.order.id, place, out);
-    return;
-  }
-  TickOrder order = arrival.order;
-  if (order.kind == OrderKind::kMarket || order.kind == OrderKind::kStop) order.price = 0;
+  if (command.action == Action::kCancel) return cancel(place, command, phase, out);
+  if (command.action == Action::kReplace) return replace(place, command, phase, out);
+  Command order = command;
+  if (order.kind == OrderKind::kMarket && order.price > 0) order.kind = OrderKind::kLimit;
+  if (order.kind == OrderKind::kStop) order.price = 0;
   if (const Reason reason = refuse(place, order, phase); reason != Reason::NONE) {
     say(ReportKind::kRejected, order, order.quantity, 0, reason, out);
     return;
   }
   say(ReportKind::kAck, order, order.quantity, 0, Reason::NONE, out);
+  start(place, order, 0, phase, out);
+}
+
+void TickVenue::start(Place& place, const Command& order, int64_t filled, Session session, TickReports& out) {
   if (is_stop(order.kind)) {
-    place.stops.push_back({order, ++sequence_});
+    place.stops.push_back({order, ++sequence_, filled});
     ++working_;
-    if (phase == Session::kContinuous) trigger(place, out);
-  } else if (phase == Session::kContinuous && !is_auction(order.kind)) {
-    enter(place, order, out);
+    if (session == Session::kContinuous) trigger(place, out);
+  } else if (session == Session::kContinuous && !is_auction(order.kind)) {
+    enter(place, order, filled, out);
   } else {
-    rest(place, order);
+    rest(place, order, filled);
   }
 }
 
-void TickVenue::take_out(int64_t id, Place& place, TickReports& out) {
+TickVenue::Working* TickVenue::find(Place& place, int64_t id) {
   for (std::vector<Working>* list : {&place.resting, &place.stops}) {
-    const auto found =
-        std::find_if(list->begin(), list->end(), [&](const Working& w) { return w.order.id == id; });
-    if (found == list->end()) continue;
-    say(ReportKind::kCancelled, found->order, found->order.quantity, 0, Reason::CANCEL_REQUESTED, out);
-    list->erase(found);
-    --working_;
+    for (Working& working : *list) {
+      if (working.order.order_id == id) return &working;
+    }
+  }
+  return nullptr;
+}
+
+void TickVenue::cancel(Place& place, const Command& command, Session session, TickReports& out) {
+  const Working* found = find(place, command.order_id);
+  if (found == nullptr) return;  // it is done already: its last report is on the way
+  const Command order = found->order;
+  if (session != Session::kClosed && !place.windows.empty() && !place.window().cancels) {
+    say(ReportKind::kCancelRejected, order, order.quantity, 0, Reason::WRONG_PHASE, out);
     return;
   }
+  say(ReportKind::kCancelled, order, order.quantity, 0, Reason::CANCEL_REQUESTED, out);
+  const auto is_it = [&](const Working& w) { return w.order.order_id == command.order_id; };
+  std::erase_if(place.resting, is_it);
+  std::erase_if(place.stops, is_it);
+  --working_;
+}
+
+// The order keeps its place when only its quantity falls; otherwise it goes to the end of its queue.
+void TickVenue::replace(Place& place, const Command& command, Session session, TickReports& out) {
+  Working* found = find(place, command.order_id);
+  if (found == nullptr) return;
+  Command changed = found->order;
+  const int64_t filled = found->filled;
+  if (command.quantity > 0) changed.quantity = command.quantity - filled;
+  if (command.price > 0) changed.price = command.price;
+  if (command.stop > 0) changed.stop = command.stop;
+  changed.protect = command.protect;
+  Reason reason = refuse(place, changed, session);
+  if (reason == Reason::NONE && !place.windows.empty() && !place.window().cancels)
+    reason = Reason::WRONG_PHASE;
+  if (reason != Reason::NONE) {
+    say(ReportKind::kReplaceRejected, found->order, found->order.quantity, 0, reason, out);
+    return;
+  }
+  say(ReportKind::kReplaced, changed, changed.quantity, changed.price, Reason::NONE, out);
+  const bool stays = changed.price == found->order.price && changed.stop == found->order.stop &&
+                     changed.quantity <= found->order.quantity;
+  if (stays) {
+    found->order = changed;
+    return;
+  }
+  const auto is_it = [&](const Working& w) { return w.order.order_id == command.order_id; };
+  std::erase_if(place.resting, is_it);
+  std::erase_if(place.stops, is_it);
+  --working_;
+  start(place, changed, filled, session, out);
 }
 
 // Moves the instrument's clock; the first window of a new day ends the orders of the day before.
@@ -242,6 +275,8 @@ void TickVenue::expire_day(Place& place, int64_t ts, TickReports& out) {
     for (Working& working : *list) {
       const bool stays = working.order.tif == Tif::kGtc && !is_auction(working.order.kind);
       if (stays) {
+        say(ReportKind::kCarried, working.order, working.order.quantity, working.order.price, Reason::NONE,
+            out);
         working.ahead = kUnknownAhead;
         working.traded = 0;
         kept.push_back(working);
@@ -262,15 +297,17 @@ void TickVenue::end_day(int64_t ts, TickReports& out) {
   for (Place& place : places_) expire_day(place, ts, out);
 }
 
-void TickVenue::say(ReportKind kind, const TickOrder& order, int64_t quantity, int64_t price, Reason reason,
+void TickVenue::say(ReportKind kind, const Command& order, int64_t quantity, int64_t price, Reason reason,
                     TickReports& out) {
-  out.push_back(
-      {now_, add(now_, rule_.answer_latency), order.instrument, {order.id, kind, quantity, price, reason}});
+  out.push_back({now_,
+                 add(now_, rule_.answer_latency),
+                 order.instrument,
+                 {order.order_id, kind, quantity, price, reason}});
 }
 
 int64_t TickVenue::quantity_ahead(int64_t id, int32_t instrument) const {
   for (const Working& working : at(instrument).resting) {
-    if (working.order.id == id) return working.ahead;
+    if (working.order.order_id == id) return working.ahead;
   }
   return -1;
 }
@@ -279,7 +316,7 @@ int64_t TickVenue::open_quantity(int64_t id, int32_t instrument) const {
   const Place& place = at(instrument);
   for (const std::vector<Working>* list : {&place.resting, &place.stops}) {
     for (const Working& working : *list) {
-      if (working.order.id == id) return working.order.quantity;
+      if (working.order.order_id == id) return working.order.quantity;
     }
   }
   return 0;

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from quant.core.errors import UsageError
-from quant.native.exchange import OrderKind, Tif
+from quant.native.batch import OrderKind, Tif
 from quant.native.extension import native
 from quant.native.kernel import Reason, ReportKind
 from quant.native.tick_venue import DepthKind, SessionKind, TickOrder, TickRule, Ticks, TickVenue, Window
@@ -154,7 +154,8 @@ def test_fill_or_kill_and_stops() -> None:
     reports = exchange.advance(0)
     assert said(reports) == [("EXPIRED", 1, 0, 11, 0), ("FILL", 2, 0, 10, 100)]
     assert Reason.NOT_FILLED.value in reports["reason"]
-    assert fills(exchange.feed(ticks((1, 97, 3, 99, 10, 98, 1)))) == [(3, 1, 3, 97)]
+    triggered = exchange.feed(ticks((1, 97, 3, 99, 10, 98, 1)))
+    assert said(triggered) == [("TRIGGERED", 3, 1, 5, 98), ("FILL", 3, 1, 3, 97)]
     assert fills(exchange.feed(ticks((2, 96, 8, 99, 10)))) == [(3, 2, 2, 96)]
     assert fills(exchange.feed(ticks((3, 102, 8, 103, 10, 103, 1)))) == []
     assert exchange.quantity_ahead(4) == 8
@@ -201,7 +202,8 @@ def test_auctions_trade_at_the_first_print_after_them() -> None:
     exchange.submit(TickOrder(3, -1, 5, OrderKind.CLOSE_AUCTION, price=98), sent=150)
     exchange.submit(TickOrder(4, 1, 5, price=101), sent=150)
     exchange.cancel(1, sent=160)  # no cancels in this window
-    assert said(exchange.feed(ticks((180, 100, 9, 100, 9, 100, 9)))) == []  # indicative
+    indicative = exchange.feed(ticks((180, 100, 9, 100, 9, 100, 9)))
+    assert said(indicative) == [("CANCEL_REJECTED", 1, 160, 5, 0)]
     assert said(exchange.feed(ticks((205, 99, 5, 101, 5, 100, 8)))) == [
         ("FILL", 1, 205, 5, 100),  # market orders first
         ("FILL", 4, 205, 3, 100),
@@ -219,8 +221,8 @@ def test_day_orders_end_with_their_day() -> None:
     exchange.submit(TickOrder(2, 1, 5, tif=Tif.GTC, price=90), sent=10)
     exchange.feed(ticks((20, 99, 5, 100, 5)))
     reports = exchange.feed(ticks((210, 99, 5, 100, 5)))
-    assert said(reports) == [("EXPIRED", 1, 100, 5, 0)]
-    assert said(exchange.end_day(300)) == []
+    assert said(reports) == [("EXPIRED", 1, 100, 5, 0), ("CARRIED", 2, 100, 5, 90)]
+    assert said(exchange.end_day(300)) == [("CARRIED", 2, 300, 5, 90)]
     assert exchange.open_quantity(2) == 5
 
 
@@ -260,3 +262,24 @@ def test_time_never_goes_back() -> None:
         exchange.feed(ticks((4, 99, 5, 100, 5)))
     with pytest.raises(UsageError, match="not in the order"):
         ticks((5, 99, 5, 100, 5), (4, 99, 5, 100, 5))
+
+
+def test_a_replaced_order_keeps_its_place_only_when_it_shrinks() -> None:
+    exchange = venue(queue="fifo")
+    exchange.feed(ticks((0, 99, 10, 100, 10)))
+    exchange.submit(TickOrder(1, 1, 6, price=99), sent=0)
+    exchange.feed(ticks((1, 99, 8, 100, 10, 99, 12)))
+    assert (exchange.open_quantity(1), exchange.quantity_ahead(1)) == (4, 0)
+    exchange.replace(1, sent=1, quantity=5)
+    assert said(exchange.advance(1)) == [("REPLACED", 1, 1, 3, 99)]
+    assert exchange.quantity_ahead(1) == 0
+    exchange.replace(1, sent=2, quantity=6)
+    assert said(exchange.advance(2)) == [("REPLACED", 1, 2, 4, 99)]
+    assert exchange.quantity_ahead(1) == 8
+    exchange.replace(1, sent=3, quantity=2)
+    exchange.replace(1, sent=3, price=100)
+    assert said(exchange.advance(3)) == [
+        ("REPLACE_REJECTED", 1, 3, 4, 0),  # two have traded: nothing would be left
+        ("REPLACED", 1, 3, 4, 100),
+        ("FILL", 1, 3, 4, 100),
+    ]

@@ -3,7 +3,6 @@
 #include <unordered_map>
 #include <vector>
 
-#include "quant/book/terms.hpp"
 #include "quant/market/messages.hpp"
 
 namespace quant::book {

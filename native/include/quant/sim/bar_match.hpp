@@ -1,9 +1,8 @@
 #pragma once
 #include <cstdint>
 
-#include "quant/book/terms.hpp"
 #include "quant/market/market.hpp"
-#include "quant/market/reasons.hpp"
+#include "quant/market/messages.hpp"
 
 namespace quant {
 
@@ -19,7 +18,7 @@ enum class BarAt : uint8_t { kOpen = 0, kClose = 1, kVwap = 2, kWorst = 3 };
 
 struct BarOrder {
   int8_t side = 0;
-  book::OrderKind kind = book::OrderKind::kMarket;
+  OrderKind kind = OrderKind::kMarket;
   int64_t price = 0, stop = 0;
   bool triggered = false;  // a stop that an earlier bar has reached
   bool immediate = false;  // IOC or FOK: what does not trade at once never does

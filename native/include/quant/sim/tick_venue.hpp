@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "quant/book/terms.hpp"
 #include "quant/market/messages.hpp"
 #include "quant/sim/queue.hpp"
 
@@ -65,17 +64,6 @@ struct Window {
   int32_t day = 0;
 };
 
-struct TickOrder {
-  int64_t id = 0;
-  int32_t instrument = 0;
-  int8_t side = 0;
-  book::OrderKind kind = book::OrderKind::kLimit;
-  book::Tif tif = book::Tif::kDay;
-  int64_t price = 0;
-  int64_t stop = 0;
-  int64_t quantity = 0;
-};
-
 struct TickReport {
   int64_t ts = 0;   // at the exchange
   int64_t due = 0;  // when the sender knows
@@ -95,8 +83,8 @@ class TickVenue {
   void set_windows(int32_t instrument, std::vector<Window> windows);
   void set_limits(int32_t instrument, int64_t down, int64_t up);  // 0 = none
 
-  void submit(const TickOrder& order, int64_t sent);
-  void cancel(int64_t id, int32_t instrument, int64_t sent);
+  // New orders, cancels and replaces; each reaches the exchange after the entry latency.
+  void submit(const Command& command, int64_t sent);
 
   // What arrives before the row meets the quote before it; the row; what arrives at its very instant.
   void on_tick(const Tick& tick, TickReports& out) {
@@ -127,16 +115,16 @@ class TickVenue {
     int64_t price = 0, size = 0, taken = 0;  // taken by our own orders since the level changed
   };
   struct Working {
-    TickOrder order;  // quantity is what is open
+    Command order;  // quantity is what is open
     uint64_t sequence = 0;
+    int64_t filled = 0;
     int64_t ahead = 0;
     int64_t traded = 0;  // at our price since the level was last shown
   };
   struct Arrival {
     int64_t arrives = 0;
     uint64_t sequence = 0;
-    bool cancels = false;
-    TickOrder order;
+    Command command;
   };
   struct Place {
     Level touch[2];               // bid, ask
@@ -169,23 +157,26 @@ class TickVenue {
   void apply(Place& place, const Tick& tick, TickReports& out);
   void arrive_before(int64_t ts, bool inclusive, TickReports& out);
   void arrive(const Arrival& arrival, TickReports& out);
-  void take_out(int64_t id, Place& place, TickReports& out);
+  void cancel(Place& place, const Command& command, Session session, TickReports& out);
+  void replace(Place& place, const Command& command, Session session, TickReports& out);
+  static Working* find(Place& place, int64_t id);
+  void start(Place& place, const Command& order, int64_t filled, Session session, TickReports& out);
   Session session(Place& place, int64_t ts, TickReports& out);
   void expire_day(Place& place, int64_t ts, TickReports& out);
-  Reason refuse(const Place& place, const TickOrder& order, Session session) const;
-  void say(ReportKind kind, const TickOrder& order, int64_t quantity, int64_t price, Reason reason,
+  Reason refuse(const Place& place, const Command& order, Session session) const;
+  void say(ReportKind kind, const Command& order, int64_t quantity, int64_t price, Reason reason,
            TickReports& out);
 
   // tick_match.cpp: who trades with what
   int64_t room(const Level& level) const;
   bool inside(const Place& place, int64_t price) const;
-  int64_t reachable(const Place& place, const TickOrder& order) const;
-  void take(Place& place, TickOrder& order, TickReports& out);
-  bool take_level(Place& place, TickOrder& order, Level& level, TickReports& out);
-  int64_t taker_price(const Place& place, const TickOrder& order, int64_t price) const;
-  void enter(Place& place, TickOrder order, TickReports& out);
-  void rest(Place& place, const TickOrder& order);
-  int64_t place_in_queue(const Place& place, const TickOrder& order) const;
+  int64_t reachable(const Place& place, const Command& order) const;
+  void take(Place& place, Command& order, TickReports& out);
+  bool take_level(Place& place, Command& order, Level& level, TickReports& out);
+  int64_t taker_price(const Place& place, const Command& order, int64_t price) const;
+  void enter(Place& place, Command order, int64_t filled, TickReports& out);
+  void rest(Place& place, const Command& order, int64_t filled);
+  int64_t place_in_queue(const Place& place, const Command& order) const;
   void print(Place& place, int64_t price, int64_t volume, int8_t aggressor, TickReports& out);
   void fill(Working& working, int64_t quantity, int64_t price, TickReports& out);
   void requeue(Place& place, int8_t side, int64_t price, int64_t before, int64_t after);
