@@ -34,6 +34,9 @@ from quant.warehouse.sources.settings import SourceSettings
 _SPECS = (".yaml", ".yml", ".toml")
 _SINCE_2025 = "920"
 _TOGETHER = 0.9
+_FEWEST = 8
+_WITHIN = 4
+_PACES = ((20.0, "monthly"), (5.0, "weekly"), (0.0, "daily"))
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -120,6 +123,7 @@ def _compare(table: str, one: Loaded, two: Loaded, start: date | None, end: date
                 expected="rows with a code and a date",
             )  # fmt: skip
     a, b = _within(a, start, end), _within(b, start, end)
+    _same_pace(a, b)
     if (one.named_by_file or two.named_by_file) and "code" in a.frame.columns:
         b, note = _same_instrument(a, b)
         notes += note
@@ -139,6 +143,34 @@ def _compare(table: str, one: Loaded, two: Loaded, start: date | None, end: date
             found=f"{_span(a.frame)}; {_span(b.frame)}",
         )
     return replace(report, alignment=(*notes, *report.alignment))
+
+
+def _same_pace(a: Relation, b: Relation) -> None:
+    """Bars of a day against bars of minutes or weeks are another thing, not thousands of mistakes."""
+    if not {"code", "session"} <= set(a.frame.columns) & set(b.frame.columns):
+        return
+    paces = [_pace(side.frame) for side in (a, b)]
+    if all(paces) and paces[0] != paces[1]:
+        raise CheckFailed(
+            "audit.pace",
+            f"{a.name} holds {paces[0]} bars, {b.name} {paces[1]} ones",
+            expected="bars of one length on both sides",
+            found=f"{a.frame.height:,} and {b.frame.height:,} rows",
+            hint="compare the day bars of both",
+        )
+
+
+def _pace(frame: pl.DataFrame) -> str:
+    """Intraday, daily, weekly or monthly bars; "" where there are too few to say."""
+    days = frame.group_by("code", "session").len().sort("code", "session")
+    if days.height < _FEWEST:
+        return ""
+    if float(days["len"].median()) >= _WITHIN:  # type: ignore[arg-type]
+        return "intraday"
+    step = days.select(pl.col("session").diff().over("code").dt.total_days()).to_series().median()
+    if step is None:
+        return ""
+    return next(name for least, name in _PACES if float(step) >= least)  # type: ignore[arg-type]
 
 
 def _same_numbers(a: Relation, b: Relation) -> tuple[Relation, list[str]]:

@@ -40,6 +40,24 @@ FILES = {
     "stoxx 2005": "data/us_33_misc_daily_minute/backtrader/2005-2006-day-001.txt.gz",
     "stoxx golden": "data/golden_04_backtrader_indicator_checkpoints/2006-day-001.txt.gz",
     "oracle yahoo": "data/us_33_misc_daily_minute/backtrader/orcl-1995-2014.txt.gz",
+    "lean goog": "data/us_30_lean_sample_data/equity/usa/daily/goog.zip",
+    "lean aapl": "data/us_30_lean_sample_data/equity/usa/daily/aapl.zip",
+    "lean spy": "data/us_30_lean_sample_data/equity/usa/daily/spy.zip",
+    "lean ibm": "data/us_30_lean_sample_data/equity/usa/daily/ibm.zip",
+    "goog": "data/us_33_misc_daily_minute/backtestingpy/GOOG.csv.gz",
+    "spy": "data/golden_03_lean_talib_indicator_values/spy_ohlcv.txt.gz",
+    "spy months": "data/golden_03_lean_talib_indicator_values/spy_with_macd.txt.gz",
+    "zipline aapl": "data/us_31_zipline_resources/csvdir_samples/csvdir/daily/AAPL.csv.gz",
+    "zipline ibm": "data/us_31_zipline_resources/csvdir_samples/csvdir/daily/IBM.csv.gz",
+    "quandl archive": "data/us_31_zipline_resources/quandl_samples/QUANDL_ARCHIVE.zip",
+    "ffn matrix": "data/us_33_misc_daily_minute/ffn_test_data.csv.gz",
+    "sp500 arch": "data/us_33_misc_daily_minute/arch/sp500.csv.gz",
+    "sp500 golden": "data/golden_09_index_year_metrics/SP500_daily.csv.gz",
+    "joinquant minutes": "data/ashare_08_zvt_joinquant_eastmoney/stock_5m_kdata.csv.gz",
+    "joinquant weeks": "data/ashare_08_zvt_joinquant_eastmoney/stock_1wk_kdata.csv.gz",
+    "future minutes": "data/cnfut_20_wondertrader_bars_ticks/csv/CFFEX.IF.HOT_m5.csv.gz",
+    "future": "data/cnfut_20_wondertrader_bars_ticks/csv/CFFEX.IF.HOT_d.csv.gz",
+    "tdx index": "data/ashare_13_tdx_binary_and_text/vipdoc/sh/lday/sh000001.day",
     "oracle quandl": "data/us_33_misc_daily_minute/pyalgotrade/WIKI-ORCL-2000-quandl.csv.gz",
 }
 
@@ -203,3 +221,81 @@ def test_adjusted_closes_of_two_downloads(compared: Callable[[str, str], TableAu
 def test_files_without_a_common_row_do_not_agree(shared: Callable[[str], Path]) -> None:
     with pytest.raises(CheckFailed, match="in common"):
         audit_files(str(shared(FILES["tushare 2024"])), str(shared(FILES["tdx day"])))
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "rows"),
+    [("lean goog", "goog", 2148), ("lean ibm", "zipline ibm", 754), ("lean spy", "spy", 500)],
+)
+def test_a_consolidated_tape_against_yahoo(
+    compared: Callable[[str, str], TableAudit], a: str, b: str, rows: int
+) -> None:
+    """Without a header, in ten-thousandths of a dollar; opens and volumes are another tape's."""
+    table = compared(a, b)
+    assert table.report.rows[0]["matched"] == rows
+    assert told(table, "convention") == {("prices", "price_scale")}
+    assert {field for field, _ in wrong(table)} == {"open", "high", "low", "close", "volume"}
+    assert {cause for _, cause in wrong(table)} <= {
+        *(f"wrong_{n}" for n in ("open", "high", "low", "close", "volume")),
+        "rounded_volume",
+    }
+
+
+def test_a_split_between_two_tapes(compared: Callable[[str, str], TableAudit]) -> None:
+    table = compared("lean aapl", "zipline aapl")
+    prices = table.report.findings.filter(pl.col("cause") == "unmarked_adjustment")
+    assert prices["suspect"].to_list() == [table.report.rows[0]["b"]]
+    assert "0.142857 to 1, in 2 pieces" in prices["detail"][0]
+
+
+def test_volumes_of_today_beside_prices_as_traded(compared: Callable[[str, str], TableAudit]) -> None:
+    """AAPL's split of 2014: one of two vendors with raw prices counts the shares of today."""
+    table = compared("quandl archive", "zipline raw")
+    (volumes,) = table.report.findings.filter(pl.col("cause") == "adjusted_volume").to_dicts()
+    assert (str(volumes["to_session"]), volumes["code"]) == ("2014-06-06", "AAPL")
+
+
+def test_a_matrix_of_tickers(compared: Callable[[str, str], TableAudit]) -> None:
+    table = compared("ffn matrix", "quandl archive")
+    assert (table.report.rows[0]["matched"], table.verdict) == (92, "agrees")
+
+
+def test_two_downloads_of_an_index(compared: Callable[[str, str], TableAudit]) -> None:
+    """Volumes were restated in single years, 21 closes differ by cents."""
+    table = compared("sp500 arch", "sp500 golden")
+    closes = table.report.findings.filter(pl.col("cause") == "wrong_close")
+    assert closes["cells"].sum() == 21
+    assert "bar" not in {field for field, cause in wrong(table) if cause == "identity"}
+
+
+def test_an_index_in_mills(compared: Callable[[str, str], TableAudit]) -> None:
+    table = compared("tdx index", "tdx hdf5")
+    assert ("prices", "price_scale") in told(table, "convention")
+    assert not {cause for _, cause in wrong(table)} & {"unmarked_adjustment", "identity"}
+
+
+def test_mills_and_lots_under_an_adjustment(compared: Callable[[str, str], TableAudit]) -> None:
+    """No ratio between the files is a power of ten: digits, amounts and prices show the units."""
+    table = compared("joinquant", "tdx hdf5 sz")
+    assert told(table, "convention") >= {
+        ("prices", "price_scale"),
+        ("volume", "lots"),
+        ("volume", "adjusted_volume"),
+        ("amount", "thousand_yuan"),
+    }
+    prices = table.report.findings.filter(pl.col("cause") == "unmarked_adjustment")
+    assert prices["suspect"].unique().to_list() == [table.report.rows[0]["a"]]
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "length"),
+    [
+        ("joinquant minutes", "joinquant", "intraday"),
+        ("joinquant weeks", "joinquant", "weekly"),
+        ("future minutes", "future", "intraday"),
+        ("spy months", "lean spy", "monthly"),
+    ],
+)
+def test_bars_of_another_length(shared: Callable[[str], Path], a: str, b: str, length: str) -> None:
+    with pytest.raises(CheckFailed, match=f"{length} bars, .* daily ones"):
+        audit_files(str(shared(FILES[a])), str(shared(FILES[b])))

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
+from quant.core.errors import QuantError
+from quant.core.ids import parse_code
 from quant.warehouse.audit.compare.relation import OHLC
 from quant.warehouse.sources.settings import FieldSettings
 
@@ -54,7 +56,9 @@ _UNITS: Final = {
     "万元": "wan",
     "元": "yuan",
 }
-_DATES: Final = ("session",)
+_WIDE_SHARE: Final = 0.6
+_FEWEST: Final = 3
+_TICKER: Final = re.compile(r"^[A-Z]{1,5}([.\-][A-Z]{1,2})?$")
 
 
 @lru_cache(maxsize=256)
@@ -97,6 +101,43 @@ def known_headers(headers: tuple[str, ...]) -> bool:
     return "session" in names and bool(names & {"close", "factor", *(f"{p}close" for p in _ADJUSTED)})
 
 
+def read_code(text: str) -> str | None:
+    """A Chinese code in our spelling; None for anything else."""
+    plain = text.strip()
+    if plain.isdigit() and len(plain) < 6 and plain.startswith("0") is False and len(plain) > 0:
+        plain = plain.zfill(6)
+    if not re.search(r"\d{6}", plain):
+        return None
+    try:
+        return str(parse_code(plain))
+    except QuantError:
+        return None
+
+
+def is_code(text: str) -> bool:
+    """Whether a text is a Chinese code."""
+    return read_code(text) is not None
+
+
+def is_wide(headers: Sequence[str]) -> bool:
+    """A date and then a column for each instrument: by their codes, or by tickers as AAPL and BRK.B."""
+    if not headers:
+        return False
+    rest = headers[1:]
+    codes = [header for header in rest if is_code(header)]
+    if len(codes) >= _FEWEST and len(codes) >= _WIDE_SHARE * len(rest):
+        return True
+    tickers = [header for header in rest if _TICKER.match(header.strip())]
+    strange = [header for header in tickers if len(header.strip()) > 1 and _field(header) is None]
+    dated = _plain(headers[0]) in _NAMES["session"]
+    return dated and len(strange) > 1 and len(tickers) == len(rest)
+
+
+def is_instrument(header: str) -> bool:
+    """Whether a header of a matrix names an instrument."""
+    return is_code(header) or _TICKER.match(header.strip()) is not None
+
+
 def _rank(header: str) -> int:
     """Dates before times of day; a code with its exchange before a bare one."""
     plain = _plain(header)
@@ -110,7 +151,7 @@ def _rank(header: str) -> int:
 def _plain(header: str) -> str:
     text = header.replace("\ufeff", "").strip().lower()
     text = re.sub(r"[(（\[].*?[)）\]]", "", text)
-    return re.sub(r"[\s_.\-]", "", text)
+    return re.sub(r"[\s_.\-<>]", "", text)
 
 
 def _field(header: str) -> str | None:

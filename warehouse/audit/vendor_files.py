@@ -11,24 +11,20 @@ from typing import Final
 
 import polars as pl
 
-from quant.core.errors import CheckFailed, QuantError, UsageError
-from quant.core.ids import parse_code
+from quant.core.errors import CheckFailed, UsageError
 from quant.warehouse.audit.compare import Claims, Relation
 from quant.warehouse.audit.compare.relation import FLAGS, NUMBERS, OHLC, Adjustment
-from quant.warehouse.audit.headers import fields_of, known_headers
+from quant.warehouse.audit.headers import fields_of, is_instrument, is_wide, known_headers, read_code
+from quant.warehouse.audit.sniffing import FORMATS, TEXT, payload, sniffed
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.normalize.fields import convert
 from quant.warehouse.normalize.rows import chosen
 from quant.warehouse.normalize.texts import plain_headers
 from quant.warehouse.sources.files import FilesSource
-from quant.warehouse.sources.port import Payload, Source
+from quant.warehouse.sources.port import Source
 from quant.warehouse.sources.registry import open_source
 from quant.warehouse.sources.settings import DatasetSettings, FieldSettings, SourceSettings
 
-_TEXT: Final = (".csv", ".txt", ".tsv", "")
-_FORMATS: Final = {".day": "tdx_day", ".parquet": "parquet", ".h5": "hdf5", ".hdf5": "hdf5"}
-_ENCODINGS: Final = ("utf-8-sig", "gb18030")
-_DELIMITERS: Final = (",", "\t", ";", "|")
 _SAID: Final[tuple[tuple[Adjustment, str], ...]] = (
     ("none", r"nfq|bfq|不复权|除权|(?<![a-z])raw(?![a-z])|unadjusted"),
     ("pre", r"qfq|前复权|forward"),
@@ -36,9 +32,11 @@ _SAID: Final[tuple[tuple[Adjustment, str], ...]] = (
 )
 _GROUPED: Final = r"^[+-]?\d{1,3}(,\d{3})+(\.\d+)?$"
 _CORE: Final = ("code", "session", *OHLC)
-_WIDE_SHARE: Final = 0.6
 _SHOWN: Final = 5
-_AMERICAN: Final = ("%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S%#z", "%Y%m%d%H%M")
+_AMERICAN: Final = (
+    *("%m/%d/%Y", "%d.%m.%Y", "%Y/%m/%d %H:%M", "%Y-%m-%d %H:%M:%S%#z", "%Y%m%d%H%M"),
+    *("%Y%m%d %H:%M", "%Y%m%d %H%M%S", "%m/%d/%Y %I:%M:%S %p"),
+)
 EVER: Final = (date(1970, 1, 1), date(2100, 1, 1))
 
 
@@ -62,8 +60,8 @@ def from_source(
     wanted = settings.dataset(dataset)
     opened = source or open_source(settings)
     frames, titles = [], set()
-    for payload in opened.fetch(dataset, start or EVER[0], end or EVER[1]):
-        frame = plain_headers(opened.parse(payload))
+    for each in opened.fetch(dataset, start or EVER[0], end or EVER[1]):
+        frame = plain_headers(opened.parse(each))
         titles |= _titles(frame)
         frames.append(frame)
     rows = pl.concat(frames, how="diagonal_relaxed") if frames else pl.DataFrame()
@@ -153,9 +151,9 @@ def _titles(frame: pl.DataFrame) -> set[str]:
 
 def _rows_of(path: Path, name: str) -> tuple[pl.DataFrame, Adjustment]:
     """The columns of a file as they are, and what its title or name says of the adjustment."""
-    settings = _sniffed(path)
+    settings = sniffed(path)
     reader = FilesSource(SourceSettings(name, "files", root=path.parent, datasets={"bars_1d": settings}))
-    rows = plain_headers(reader.parse(_payload(path)))
+    rows = plain_headers(reader.parse(payload(path)))
     title = rows["claimed_adjustment"][0] if "claimed_adjustment" in rows.columns and rows.height else None
     return _long(rows), title or _said_by_name(path)
 
@@ -172,59 +170,6 @@ def _group(
     whole = pl.concat(rows, how="vertical_relaxed") if len(rows) > 1 else rows[0]
     frame, more = typed(whole, fields, "bars_1d", name)
     return Loaded(Relation(name, frame, Claims(said)), (*assumed, *more), by_file)
-
-
-def _payload(path: Path) -> Payload:
-    return Payload("bars_1d", path.read_bytes(), "application/octet-stream", {"path": path.name})
-
-
-def _sniffed(path: Path) -> DatasetSettings:
-    """Format, encoding and separator of a file, from its ending and first lines."""
-    plain = path.name.removesuffix(".gz").removesuffix(".zip").lower()
-    suffix = Path(plain).suffix
-    if suffix in _FORMATS:
-        return DatasetSettings("bars_1d", path.name, format=_FORMATS[suffix])
-    if suffix not in _TEXT and not path.name.lower().endswith((".gz", ".zip")):
-        raise UsageError(
-            "audit.format",
-            f"files called *{suffix} need a source spec",
-            expected=".csv, .txt, .parquet, .day, .h5, each also .gz",
-            found=path.name,
-            hint="describe the file in a source spec and name it with --spec-a or --spec-b",
-        )
-    text, encoding = _head(path)
-    lines = [line for line in text.splitlines() if line.strip()]
-    for delimiter in _DELIMITERS:
-        headers = [cell.strip().strip('"') for cell in lines[0].split(delimiter)] if lines else []
-        if len(headers) > 1 and (known_headers(tuple(headers)) or _is_wide(headers)):
-            return DatasetSettings("bars_1d", path.name, encoding=encoding, delimiter=delimiter)
-    if any(known_headers(tuple(line.split())) or "收盘" in line for line in lines[:5]):
-        return DatasetSettings("bars_1d", path.name, format="tdx_text", encoding="gb18030")
-    return DatasetSettings("bars_1d", path.name, encoding=encoding)
-
-
-def _head(path: Path) -> tuple[str, str]:
-    for content in _unpacked(path):
-        for encoding in _ENCODINGS:
-            try:
-                return content.decode(encoding)[:20_000], "utf-8" if encoding == "utf-8-sig" else encoding
-            except UnicodeDecodeError:
-                continue
-        return content.decode("latin-1")[:20_000], "latin-1"
-    return "", "utf-8"
-
-
-def _unpacked(path: Path) -> list[bytes]:
-    from quant.warehouse.sources.formats.options import Unreadable
-    from quant.warehouse.sources.formats.unpacking import unpacked
-
-    try:
-        return [content for _, content in unpacked(path.read_bytes(), path.name, "*")]
-    except Unreadable as error:
-        raise CheckFailed(
-            "payload.unreadable", f"{path.name} cannot be unpacked", expected="a whole .gz or .zip",
-            found=str(error),
-        ) from error  # fmt: skip
 
 
 def _files(path: Path) -> list[Path]:
@@ -245,7 +190,7 @@ def _files(path: Path) -> list[Path]:
 def _readable(path: Path) -> bool:
     plain = path.name.lower().removesuffix(".gz").removesuffix(".zip")
     suffix = Path(plain).suffix
-    return suffix in _FORMATS or (suffix in _TEXT and suffix != "" and not plain.startswith("readme"))
+    return suffix in FORMATS or (suffix in TEXT and suffix != "" and not plain.startswith("readme"))
 
 
 def _said_by_name(path: Path) -> Adjustment:
@@ -259,7 +204,9 @@ def _said_by_name(path: Path) -> Adjustment:
 
 def _code_of(path: Path) -> str:
     """The code in a file's name, or the name itself."""
-    stem = path.name.split(".csv")[0].split(".txt")[0].split(".parquet")[0].split(".day")[0].split(".h5")[0]
+    stem = path.name.removesuffix(".gz").removesuffix(".zip")
+    for ending in (".csv", ".txt", ".tsv", *FORMATS):
+        stem = stem.split(ending)[0]
     for pattern in (r"(?i)(?:sh|sz|bj)[.#_]?\d{6}", r"(?i)\d{6}[.#_](?:sh|sz|bj|xshg|xshe|ss)", r"\d{6}"):
         found = re.search(pattern, stem)
         if found:
@@ -267,18 +214,12 @@ def _code_of(path: Path) -> str:
     return stem.upper()
 
 
-def _is_wide(headers: Sequence[str]) -> bool:
-    """A date and then a column for each instrument."""
-    codes = [header for header in headers[1:] if _code(header) is not None]
-    return len(codes) >= 3 and len(codes) >= _WIDE_SHARE * (len(headers) - 1)
-
-
 def _long(rows: pl.DataFrame) -> pl.DataFrame:
     """A matrix of closes, one column an instrument, as rows."""
-    if known_headers(tuple(rows.columns)) or not _is_wide(rows.columns):
+    if not is_wide(rows.columns):
         return rows
     first, *rest = rows.columns
-    codes = [name for name in rest if _code(name) is not None]
+    codes = [name for name in rest if is_instrument(name)]
     long = rows.select(first, *codes).unpivot(on=codes, index=first, variable_name="code", value_name="close")
     return long.rename({first: "date"}).filter(pl.col("close").cast(pl.String).str.strip_chars() != "")
 
@@ -353,20 +294,8 @@ def _codes(column: pl.Series, each: FieldSettings) -> pl.Series:
     text = column.cast(pl.String).str.strip_chars()
     if each.values:
         text = text.replace(dict(each.values))
-    spelled = {one: _code(one) or one.upper() for one in text.unique().to_list() if one}
+    spelled = {one: read_code(one) or one.upper() for one in text.unique().to_list() if one}
     return text.replace_strict(spelled, default=None, return_dtype=pl.String).alias("code")
-
-
-def _code(text: str) -> str | None:
-    plain = text.strip()
-    if plain.isdigit() and len(plain) < 6 and plain.startswith("0") is False and len(plain) > 0:
-        plain = plain.zfill(6)
-    if not re.search(r"\d{6}", plain):
-        return None
-    try:
-        return str(parse_code(plain))
-    except QuantError:
-        return None
 
 
 def _within(frame: pl.DataFrame, start: date | None, end: date | None) -> pl.DataFrame:

@@ -13,7 +13,7 @@ import polars as pl
 from quant.warehouse.audit.compare.absence import Presence, explain_absence
 from quant.warehouse.audit.compare.adjustment import DECLARED
 from quant.warehouse.audit.compare.align import Around, Matched, Side, match
-from quant.warehouse.audit.compare.causes import Kind, cause, unit_cause
+from quant.warehouse.audit.compare.causes import Kind, cause
 from quant.warehouse.audit.compare.cells import Cells, Comparison, compare_rows
 from quant.warehouse.audit.compare.columns import Crossed, crossed_columns, crossed_side
 from quant.warehouse.audit.compare.consensus import judge_together
@@ -21,12 +21,11 @@ from quant.warehouse.audit.compare.dates import NAMES, Shift, find_shift, moves
 from quant.warehouse.audit.compare.feed import Feed, MemoryFeed, Moved
 from quant.warehouse.audit.compare.found import Found
 from quant.warehouse.audit.compare.pairs import Pair, pairs
-from quant.warehouse.audit.compare.precision import Allowance, Precision, allowances, precision
+from quant.warehouse.audit.compare.precision import Allowance
 from quant.warehouse.audit.compare.relation import (
     ADJUSTED,
     COMPARED,
     DEFAULT_TOLERANCES,
-    FLAGS,
     OHLC,
     PRICES,
     Instruments,
@@ -37,10 +36,11 @@ from quant.warehouse.audit.compare.relation import (
 )
 from quant.warehouse.audit.compare.report import COVERAGE, AuditReport, findings_frame
 from quant.warehouse.audit.compare.rows import RowClassifier, Verdicts
-from quant.warehouse.audit.compare.scales import PLAIN, priced_wrong, scale_of
+from quant.warehouse.audit.compare.scales import Scales
 from quant.warehouse.audit.compare.summary import summarised
 from quant.warehouse.audit.compare.systematic import collapse, single_findings
 from quant.warehouse.audit.compare.telling import Judged, Settings
+from quant.warehouse.audit.compare.units import learn_units
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _LOOKED_AT: Final = 50_000
@@ -61,18 +61,6 @@ class Request:
     stamp: datetime = _EPOCH
     only: Sequence[str] = ()
     """Fields to compare; empty: every field that both have."""
-
-
-def _as_fine_as_each_other(sides: dict[str, tuple[Precision, Precision]]) -> None:
-    """Give open, high, low and close of a side the finest digits of the four: one sample may lack them."""
-    own = [name for name in OHLC if name in sides]
-    for side in (0, 1):
-        known = [sides[name][side].quantum for name in own if sides[name][side].quantum]
-        for name in own:
-            if known and sides[name][side].quantum:
-                pair = list(sides[name])
-                pair[side] = replace(pair[side], quantum=min(known))
-                sides[name] = (pair[0], pair[1])
 
 
 def compare(a: Relation, b: Relation, request: Request | None = None) -> AuditReport:
@@ -99,9 +87,9 @@ class _Comparing:
         self.fields = tuple(n for n in shared if not request.only or n in request.only)
         self.comparison, self.presence = Comparison(), Presence(instruments)
         self.judged = Judged()
-        self.allowances: dict[str, Allowance] = {}
-        self.quanta: dict[str, tuple[float, float]] = {}
-        self.scales: dict[str, tuple[float, float]] = {}
+        self.allowances: Mapping[str, Allowance] = {}
+        self.quanta: Mapping[str, tuple[float, float]] = {}
+        self.scales: Scales = {}
         self.undone: dict[str, Kind] = {}
         self.crossed: Crossed = {}
         self.notes: list[str] = []
@@ -137,7 +125,6 @@ class _Comparing:
             return
         if not self.ready:
             self._learn(matched)
-            self._scales_once()
         compare_rows(matched, self.fields, self.allowances, self.scales, self.comparison, around)
 
     def _align_dates(self, a: Side, b: Side) -> Side:
@@ -186,41 +173,12 @@ class _Comparing:
     def _learn(self, matched: Matched) -> None:
         """Units and digits from a sample of the first rows that both have."""
         self.ready = True
-        sides: dict[str, tuple[Precision, Precision]] = {}
-        picked = np.arange(0, len(matched.day), max(1, len(matched.day) // 50_000))
-        for name in self.fields:
-            if name in FLAGS:
-                continue
-            a = matched.a.values(name, matched.rows_a(picked))
-            b = matched.b.values(name, matched.rows_b(picked))
-            scale, count, total = scale_of(name, a, b)
-            if scale != 1.0:
-                self._unit(name, scale, count, total, matched)
-            times = self.scales.get(name, PLAIN)
-            sides[name] = (precision(a * times[0]), precision(b * times[1]))
-            self.quanta[name] = (sides[name][0].quantum, sides[name][1].quantum)
-        _as_fine_as_each_other(sides)
-        self.quanta |= {name: (a.quantum, b.quantum) for name, (a, b) in sides.items()}
         tolerances = {**DEFAULT_TOLERANCES, **self.request.tolerances}
-        self.allowances = allowances(sides, tolerances)
-
-    def _unit(self, name: str, scale: float, count: int, total: int, matched: Matched) -> None:
-        if name in PRICES or name in ADJUSTED:  # yuan have decimals, cents and mills are whole
-            self.scales[name] = (1 / scale, 1.0) if scale > 1 else (1.0, scale)
-        else:
-            self.scales[name] = (1.0, scale) if scale > 1 else (1 / scale, 1.0)
-        power = round(float(np.log10(scale)))
-        declared = self.a.claims.units and self.b.claims.units
-        kind: Kind = "defect" if declared else "convention"
-        self.undone[name] = kind
-        suspect = priced_wrong(name, matched) or ("b" if power > 0 else "a")
-        who, times = ("{b}", power) if suspect == "b" else ("{a}", -power)
-        detail = f"{name} of {who} x 1e{times} gives the other on {count} of {total} rows looked at"
-        self.notes.append(detail.replace("{a}", self.a.name).replace("{b}", self.b.name))
-        self.found.append(Found(
-            unit_cause(name, power, declared=declared), name, -1, int(matched.day.min()),
-            int(matched.day.max()), len(matched.day), detail, suspect, kind,
-        ))  # fmt: skip
+        units = learn_units(matched, self.fields, (self.a, self.b), tolerances)
+        self.allowances, self.quanta, self.scales = units.allowances, units.quanta, units.scales
+        self.undone |= units.undone
+        self.notes += units.notes
+        self.found += units.found
 
     # -- whole series
 
@@ -334,15 +292,6 @@ class _Comparing:
         everything = [*self.found, *singles, *lone]
         self.found = collapse(everything, self.presence.rows, self.presence.matched, self.instruments)
         self.found += self._tolerated()
-
-    def _scales_once(self) -> None:
-        """Prices in one other unit are one finding."""
-        own = [f for f in self.found if f.cause == "price_scale" and f.instrument < 0 and f.field in OHLC]
-        if len({self.scales[f.field] for f in own}) == 1 and len(own) > 1:
-            self.found = [f for f in self.found if f not in own[1:]]
-            at = self.found.index(own[0])
-            cells = sum(f.cells for f in own)
-            self.found[at] = replace(own[0], field="prices", cells=cells)
 
     def _tolerated(self) -> list[Found]:
         found = []

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
 from quant.warehouse.audit.compare.cells import Cells
 from quant.warehouse.audit.compare.precision import Allowance
 from quant.warehouse.audit.compare.relation import ADJUSTED, OHLC, Bools, Floats, Ints
+
+_CENTS: Final = 0.0251
+"""Prices off by a cent or two are off by any ratio near 1."""
 
 
 class Evidence:
@@ -100,7 +104,7 @@ class Evidence:
         return several
 
     def by_one_ratio(self) -> tuple[Bools, Floats]:
-        """Rows whose prices are all off by one ratio of b to a, and the ratio."""
+        """Rows whose prices are all off by one ratio of b to a, by more than cents are, and the ratio."""
         at = [self.cells.at(n) for n in self.prices]
         if len(at) < 3:
             return np.zeros(len(self.cells), dtype=bool), np.ones(len(self.cells))
@@ -109,7 +113,8 @@ class Evidence:
             middle = np.median(ratio, axis=0)
             off = np.abs(self.cells.b[at] - middle * self.cells.a[at])
             near = (off <= 0.0151 * np.maximum(middle, 1.0)) & self.open[at]
-        every: Bools = np.all(near, axis=0)
+            apart = np.median(np.abs(self.cells.b[at] - self.cells.a[at]), axis=0) > _CENTS
+        every: Bools = np.all(near, axis=0) & apart
         return every, middle
 
     def rougher(self, ratio: Floats) -> Floats:

@@ -24,6 +24,9 @@ _SPLITS: Final = 12
 _BESIDE: Final = 40
 _MOST_WILD: Final = 0.1
 _AFFINE_ROWS: Final = 6
+_LOOSE: Final = 5e-3
+_APART: Final = 0.05
+_ROWS: Final = 120
 _NEAT: Final = 0.003
 _TIDY: Final = 0.015
 
@@ -84,7 +87,24 @@ def fit(a: Floats, b: Floats, quantum_a: float, quantum_b: float, prefer: Sequen
         wider = _fit(a, b, quantum_a, quantum_b, noise, prefer)
         if best.model == "none" or (wider.model != "same" and wider.odd.sum() * 4 <= best.odd.sum()):
             best = wider
-    return best
+    return loose(a, b, quantum_a, quantum_b) or best if best.model == "none" else best
+
+
+def loose(a: Floats, b: Floats, quantum_a: float, quantum_b: float) -> Fit | None:
+    """A ratio far from 1 between vendors who disagree on many prices by a little, as a split that one of them
+    has undone. The levels are medians; prices that miss them are left to be told one by one.
+    """
+    rows = a.shape[1]
+    edge = Edge(quantum_a / 2 * 1.02, quantum_b / 2 * 1.02, _LOOSE)
+    found = _ratio(a, b, edge)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        level = np.nanmedian(np.where(a != 0, b / a, np.nan), axis=0)
+    slope = _per_piece(level, found.piece, found.odd | np.isnan(level))
+    far = np.abs(slope - 1) > _APART
+    if _poor(found) or found.pieces > 2 + rows / _ROWS or far.sum() < _AFFINE_ROWS:
+        return None
+    slope = np.where(far, slope, 1.0)
+    return replace(found, slope=slope, noise=_TRIES[0])
 
 
 def _fit(

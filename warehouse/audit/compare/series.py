@@ -9,6 +9,7 @@ import numpy as np
 
 from quant.warehouse.audit.compare.adjustment import (
     ADDITIVE,
+    DECLARED,
     Steps,
     lean_to,
     match_steps,
@@ -17,7 +18,7 @@ from quant.warehouse.audit.compare.adjustment import (
 from quant.warehouse.audit.compare.causes import Kind, cause, unit_cause
 from quant.warehouse.audit.compare.found import day_text
 from quant.warehouse.audit.compare.pairs import Pair, Values, closes_before, stretched
-from quant.warehouse.audit.compare.pieces import Fit, Model, fit
+from quant.warehouse.audit.compare.pieces import Fit, Model, fit, loose
 from quant.warehouse.audit.compare.relation import OHLC, Floats, Ints
 from quant.warehouse.audit.compare.scales import scaled_by
 from quant.warehouse.audit.compare.telling import Judged, Settings, Telling
@@ -33,6 +34,8 @@ _ABOUT: Final = 0.01
 _FEWEST: Final = 5
 _OTHER: Final = 0.1
 """How far from 1 a constant ratio of amounts is another unit, as a currency, rather than other trades."""
+_BLUR: Final = 1e-5
+_CENTS: Final = 4
 _STEP: Final = 5e-4
 """What the smallest distribution moves a factor by, relative."""
 
@@ -69,7 +72,7 @@ class _Worker(Telling):
         )
         if law.model == "none":
             return self._strangers(names, rows) if not family else None
-        if law.model == "same":
+        if law.model == "same" or _is_flat(law) or self._is_blurred(law, names[0], family):
             return None
         if not family:
             self.scale = stretched(law.slope, rows, len(self.pair.day)) if law.model == "ratio" else None
@@ -77,6 +80,18 @@ class _Worker(Telling):
         kind: Kind = "defect" if known else self._name(law, names, rows, family, said)
         self._undo(law, names, rows, family, kind)
         return None
+
+    def _is_blurred(self, law: Fit, name: str, family: str) -> bool:
+        """Equal, but by more than the last digit: vendors who disagree by little, which is no law, unless
+        both say that these prices are adjusted and may have rounded twice.
+        """
+        claims = {self.settings.claims_a.adjustment, self.settings.claims_b.adjustment}
+        level, offset = law.levels()[:2]
+        rough = law.noise.digits > 1 or law.noise.share > _BLUR
+        if family or claims <= set(DECLARED) or law.pieces > 1 or not rough:
+            return False
+        near = _CENTS * max(self._quanta(name))
+        return bool(abs(level[0] - 1) < _STEP / 2 and abs(offset[0]) <= near)
 
     def _whole(self, names: Sequence[str]) -> Ints:
         ok = self.pair.both & ~self.asleep()
@@ -105,7 +120,7 @@ class _Worker(Telling):
                 rows,
                 detail,
                 kind=kind,
-                suspect="b",
+                suspect="b" if power > 0 else "a",
             )
             return kind
         claim_a = said if family else self.settings.claims_a.adjustment
@@ -198,7 +213,7 @@ class _Worker(Telling):
         x, y = np.diff(np.log(a)), np.diff(np.log(b))
         if x.std() == 0 or y.std() == 0:
             return
-        together = float(np.corrcoef(x, y)[0, 1])
+        together = _together(x, y)
         other = "volume" in self.bad and self.bad["volume"][rows].mean() > _CONSTANT
         if together < (_RELATED if other else _STRANGE) and self.bad[close][rows].mean() > _CONSTANT:
             detail = f"returns correlate by {together:.2f} over {len(rows)} rows: not the same instrument"
@@ -278,6 +293,8 @@ class _Worker(Telling):
         quanta = self._quanta(name)
         law = fit(a[None, :], b[None, :], max(quanta[0], slack), max(quanta[1], slack))
         few = law.pieces <= 2 + len(rows) / 60
+        if name == "volume" and (law.model != "ratio" or not few):
+            return self._split_alone(rows, a, b)
         if law.model != "ratio" or not few or (name != "factor" and (np.abs(law.slope - 1) < 0.005).all()):
             return False
         if name == "amount" and (law.pieces > 1 or abs(law.slope[0] - 1) < _OTHER):
@@ -293,6 +310,20 @@ class _Worker(Telling):
             self.settle(name, good, cause(why).kind)
         slope = stretched(law.slope, rows, len(self.pair.day))
         self.scaled[name] = self.pair.b[name] / slope
+        return True
+
+    def _split_alone(self, rows: Ints, a: Floats, b: Floats) -> bool:
+        """Volumes in shares of today although the prices are as traded, where vendors disagree on some."""
+        law = loose(a[None, :], b[None, :], 0.0, 0.0)
+        if law is None:
+            return False
+        far = law.slope != 1.0
+        levels = law.slope[far]
+        text = f"ratio {levels[0]:.6g} to {levels[-1]:.6g} before a split that one side has undone"
+        self.add("adjusted_volume", ["volume"], rows[far & ~law.odd], text)
+        self.scaled["volume"] = self.pair.b["volume"] / stretched(law.slope, rows, len(self.pair.day))
+        agree = ~self.differs("volume", widen=200.0)[rows]
+        self.settle("volume", rows[far & agree], "convention")
         return True
 
     def _factor_steps(self, law: Fit, rows: Ints, a: Floats, b: Floats) -> None:
@@ -312,6 +343,21 @@ class _Worker(Telling):
             text = f"the ratio of the factors goes from {slope[number - 1]:.6g} to {slope[number]:.6g}"
             self.one(why, ["factor"], int(inside[0]), int(inside[-1]), len(inside), text, suspect)
             self.settle("factor", inside, cause(why).kind)
+
+
+def _is_flat(law: Fit) -> bool:
+    """Pieces whose ratios differ by less than any distribution: prices written differently for some time."""
+    return law.model == "ratio" and law.pieces > 1 and bool((np.abs(law.slope - 1) < _STEP / 2).all())
+
+
+def _together(x: Floats, y: Floats) -> float:
+    """The correlation of returns by medians: a split that one of two series has, or a few wrong prices, do
+    not hide that they go together.
+    """
+    size = float(np.median(x**2) + np.median(y**2))
+    if size == 0:
+        return float(np.corrcoef(x, y)[0, 1])
+    return 1 - float(np.median((x - y) ** 2)) / size
 
 
 def _steps_text(steps: Steps) -> str:
