@@ -13,8 +13,9 @@ from quant.warehouse.audit.compare.records import compare_records
 from quant.warehouse.audit.compare.relation import DEFAULT_TOLERANCES
 from quant.warehouse.contracts.tables import contract
 from quant.warehouse.sources.simulated import Planted, SimulatedParams, SimulatedSource, planted
+from quant.warehouse.sources.simulated.bar_faults import BARS
 from quant.warehouse.sources.simulated.disagreements import BAR_SHARES, EVENT_SHARES
-from quant.warehouse.sources.simulated.planting import BARS, DAYS, EVENTS, SERIES
+from quant.warehouse.sources.simulated.planting import DAYS, EVENTS, SERIES
 
 START, END = date(2019, 1, 1), date(2020, 9, 30)
 TABLES = ("bars_1d", "adjustment_factors", "corporate_actions")
