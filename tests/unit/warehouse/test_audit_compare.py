@@ -396,6 +396,15 @@ def test_instruments_that_the_other_side_does_not_list_are_coverage_without_date
     assert report.rates().filter(pl.col("field") == "row")["rate"].to_list() == [0.0]
 
 
+def test_a_side_without_any_rows_covers_nothing() -> None:
+    rows = pl.DataFrame({"code": ["600001.SH"], "ex_session": [DAYS[20]], "cash_per_share": [0.5]})
+    sides = (Relation("a", rows, RAW), Relation("b", rows.clear(), RAW))
+    table = contract("corporate_actions")
+    report = compare_records(*sides, table, Instruments.of(rows["code"]), Request("corporate_actions"))
+    assert report.findings.height == 0
+    assert report.coverage.select("cause", "cells", "session").rows() == [("coverage", 1, DAYS[20])]
+
+
 def test_every_class_says_what_it_is() -> None:
     assert all(cause.about and cause.about == cause.about.strip() for cause in CAUSES.values())
     assert {cause.verdict for cause in CAUSES.values()} == {"tolerated", "explained", "open"}

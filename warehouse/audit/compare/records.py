@@ -169,8 +169,10 @@ class _Records:
         dates before or after all of its own.
         """
         outside = np.zeros(len(numbers), dtype=bool)
-        if not others.height or self.instruments.column not in whole.columns:
+        if self.instruments.column not in whole.columns:
             return outside
+        if not others.height:
+            return ~outside
         ours, theirs = (np.unique(_numbers(f, self.instruments)) for f in (whole, others))
         absent = np.setdiff1d(ours, theirs)
         if self.shape.time is None:
