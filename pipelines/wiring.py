@@ -222,7 +222,7 @@ def kernel_config(plan: BacktestPlan, panel: Panel, sessions: Sequence[date]) ->
         rules=rule_tables(sessions),
         fees=fee_tables(fee_terms(cost), sessions),
         fill_at=fill.at,
-        decide=plan.decide,
+        decide="before_close" if plan.decide == "before_close" else "after_close",
         locked=fill.locked,
         on_insufficient_cash=fill.on_insufficient_cash,
         participation=_rate(fill.participation),
@@ -287,9 +287,11 @@ def _rate(value: str | None) -> int | None:
 
 def paper_data(prepared: Prepared) -> MarketData:
     """What a stepped session's strategy may look at: the market with the history before it."""
-    from quant.trading.market_data import MarketData
+    from quant.trading.market_data import Facts, MarketData
 
-    panel = prepared.panel
+    panel, reported = prepared.panel, prepared.panel.reported
+    nobody = np.zeros(panel.shape, dtype=bool)
+    members = reported.members if reported is not None else lambda _index: nobody
     return MarketData.of(
         prepared.market,
         panel.codes,
@@ -298,14 +300,26 @@ def paper_data(prepared: Prepared) -> MarketData:
         days=panel.session_days,
         universe=prepared.universe if prepared.plan.code is not None else None,
         members=np.asarray(np.atleast_2d(prepared.members).any(axis=0)),
+        facts=Facts(panel.names, panel.list_sessions, members),
     )
 
 
 def session_strategy(prepared: Prepared, strategies: Path) -> Strategy:
-    """The plan's strategy behind the session's port: declared scores, or the user's Python class."""
+    """The plan's strategy behind the session's port: declared scores, or the user's Python code."""
     from quant.trading.strategies import DeclarativeStrategy, FixedScores, load_strategy
+    from quant.trading.strategies.platforms import Terms, load_platform
 
-    code = prepared.plan.code
+    plan, code = prepared.plan, prepared.plan.code
+    if code is not None and code.style != "class":
+        terms = Terms(
+            config=prepared.config,
+            decide=code.decide,
+            calendar=plan.calendar,
+            start=date.fromisoformat(plan.start),
+            end=date.fromisoformat(plan.end),
+            name=plan.name,
+        )
+        return load_platform(strategies.parent, code.entry, code.style, code.params, terms=terms)
     if code is not None:
         return load_strategy(strategies.parent, code.entry, code.params)
     return DeclarativeStrategy(

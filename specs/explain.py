@@ -9,8 +9,11 @@ from quant.specs.compile.plan import BacktestPlan, ConstructPlan, CostPlan, Risk
 from quant.specs.expr.ops import OPCODES, Parameter
 from quant.specs.expr.program import Instruction, Program
 
+_STYLES = {"class": "", "joinquant": " (written for JoinQuant)", "ricequant": " (written for RiceQuant)"}
 _ON = {"first": "first", "last": "last"}
 _DECIDE = {
+    "before_open": "before the open, on earlier sessions",
+    "after_open": "at 09:30, when the open is known",
     "after_close": "after the close, on the whole bar",
     "before_close": "at 14:57, before the bar is known",
 }
@@ -65,11 +68,12 @@ def _universe(plan: BacktestPlan) -> Node:
 
 
 def _decision(plan: BacktestPlan) -> Node:
-    when = f"decide {_DECIDE[plan.decide]}"
+    code = plan.code
+    when = f"decide {_DECIDE[code.decide if code is not None and plan.decide == 'each' else plan.decide]}"
     if plan.code is not None:
         params = tuple(Node(f"{k} = {v}") for k, v in sorted(plan.code.params.items()))
         return Node(
-            f"strategy: {plan.code.entry}, every session; {when}",
+            f"strategy: {plan.code.entry}{_STYLES[plan.code.style]}, every session; {when}",
             (*params, Node(f"source {plan.code.source_hash[:12]}")),
         )
     rule = plan.rebalance
@@ -100,7 +104,8 @@ def _instruction(step: Instruction, program: Program) -> str:
 def _orders(plan: BacktestPlan) -> tuple[Node, ...]:
     fill = plan.fill
     volume = f", at most {percent(fill.participation)} of the bar's volume" if fill.participation else ""
-    session = "the same session's" if plan.decide == "before_close" else "the next session's"
+    decide = plan.code.decide if plan.code is not None and plan.decide == "each" else plan.decide
+    session = "the next session's" if decide == "after_close" else "the same session's"
     filled = Node(
         f"fill: at {session} {fill.at}{volume}; price limits {fill.locked.replace('_', ' ')}; "
         f"short of cash: {fill.on_insufficient_cash}; {plan.prices} prices"

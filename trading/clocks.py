@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,23 @@ def wall_time() -> str:
     return show_instant(utc_now())
 
 
+_DECIDES: Final = {
+    "before_open": (Phase.PREOPEN,),
+    "after_open": (Phase.OPEN,),
+    "before_close": (Phase.DECIDE,),
+    "after_close": (Phase.CLOSE,),
+    "each": (Phase.PREOPEN, Phase.OPEN, Phase.DECIDE, Phase.CLOSE),
+}
+
+
+def decision_phases(decide: str) -> tuple[Phase, ...]:
+    """The instants of a session at which the strategy is asked."""
+    return _DECIDES[decide]
+
+
 def session_phases(decide: str) -> tuple[Phase, ...]:
     """The instants of a session's first bar that a kernel sees, in order; later bars have no PREOPEN."""
-    if decide == "before_close":
+    if Phase.DECIDE in _DECIDES[decide]:
         return Phase.PREOPEN, Phase.OPEN, Phase.DECIDE, Phase.CLOSE
     return Phase.PREOPEN, Phase.OPEN, Phase.CLOSE
 
@@ -52,15 +66,14 @@ class ReplayClock:
         rows = plan_rows(plan, self._market) if self._rows is None else self._rows
         deciding = set(rows.tolist())
         phases = session_phases(plan.decide)
-        later = phases[1:]
-        decision = Phase.DECIDE if plan.decide == "before_close" else Phase.CLOSE
+        later, decisions = phases[1:], decision_phases(plan.decide)
         for t in range(self._market.T):
             for phase in phases if self._market.opens(t) else later:
                 ts = self._market.instant(t, phase)
                 if self._until is not None and ts > self._until:
                     return
                 if ts > after:
-                    yield ts, phase is decision and t in deciding
+                    yield ts, t in deciding and phase in decisions
             if self._pace and self._market.closes(t) and self._market.instant(t, Phase.CLOSE) > after:
                 time.sleep(self._pace)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -40,6 +40,19 @@ KNOWN_FROM: Final[Mapping[str, int]] = {
 _RAW: Final = ("open", "high", "low", "close", "vwap")
 
 
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known about the instruments beside their bars, in the order of the codes.
+
+    ``listed`` are listing dates in days since 1970-01-01, 0 = unknown. ``members`` says which instruments an
+    index holds, bool ``[P, S]``, each row as known before its session opens.
+    """
+
+    names: tuple[str, ...]
+    listed: NDArray[np.int32]
+    members: Callable[[str], NDArray[np.bool_]]
+
+
 @dataclass(frozen=True)
 class MarketData:
     """A market with its codes and the matrices a view shows.
@@ -58,6 +71,7 @@ class MarketData:
     days: NDArray[np.int32]
     universe: NDArray[np.bool_] | None = None
     members: NDArray[np.bool_] | None = None
+    facts: Facts | None = None
 
     @classmethod
     def of(
@@ -70,6 +84,7 @@ class MarketData:
         days: NDArray[np.int32] | None = None,
         universe: NDArray[np.bool_] | None = None,
         members: NDArray[np.bool_] | None = None,
+        facts: Facts | None = None,
     ) -> MarketData:
         """``columns`` default to the market's own prices as traded, under the plain and the raw names."""
         own = market.arrays["sessions"][market.arrays["day"]] if days is None else days
@@ -81,7 +96,7 @@ class MarketData:
                 expected=f"{market.S} codes, {market.T} {'sessions' if market.daily else 'bars'}",
                 found=f"{len(codes)} codes, {len(own) - first} {'sessions' if market.daily else 'bars'}",
             )
-        return cls(market, tuple(codes), given, first, own, universe, members)
+        return cls(market, tuple(codes), given, first, own, universe, members, facts)
 
     @cached_property
     def _index(self) -> dict[str, int]:

@@ -254,6 +254,11 @@ def book_of(view: View) -> Any:
     return view._book
 
 
+def data_of(view: View) -> MarketData:
+    """All data behind a view, later values included: for code that keeps to ``KNOWN_FROM`` itself."""
+    return view._data
+
+
 def _unknown_field(field: str, columns: Mapping[str, Any]) -> QuantError:
     from difflib import get_close_matches
 

@@ -69,6 +69,20 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "Decisions at 14:57 use the opening price and earlier sessions only, and fill at the close.",
         "14:57 的决策只用开盘价和此前的数据，并以收盘价成交。",
     ),
+    "decide.after_open": (
+        "Decisions at 09:30 know the opening price, and fill at the day's average price or its close.",
+        "09:30 的决策已知开盘价，以当日均价或收盘价成交。",
+    ),
+    "style.joinquant": (
+        "The strategy is written for JoinQuant; what it ordered counts within the call as executed at the "
+        "last price, and fills later as this plan says.",
+        "策略按聚宽的写法编写；下单后在同一次调用内按最新价视为成交，实际成交以本计划为准。",
+    ),
+    "style.ricequant": (
+        "The strategy is written for RiceQuant; what it ordered counts within the call as executed at the "
+        "last price, and fills later as this plan says.",
+        "策略按米筐的写法编写；下单后在同一次调用内按最新价视为成交，实际成交以本计划为准。",
+    ),
     "restatements.undated": (
         "Some figures were restated without a date of their own; the first published ones are used.",
         "部分财务数据的修订没有单独的公告日，使用首次公布的数值。",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 from quant.core.errors import SpecError, SpecErrors
 from quant.core.hashing import decimal_text
@@ -15,6 +15,7 @@ from quant.specs.compile.plan import (
     BenchmarkPlan,
     ConstructPlan,
     CostPlan,
+    Decide,
     FillPlan,
     PinnedTable,
     RebalancePlan,
@@ -116,12 +117,15 @@ def _compile(
     where = conjunction(where_programs(resolved.universe, resolved.marks["universe"], decide))
     code = resolved.strategy.code
     lookback = max(
-        1, signal.lookback if signal else 0, where.lookback if where else 0, code.lookback if code else 0
+        1, signal.lookback if signal else 0, where.lookback if where else 0, code.sessions if code else 0
     )
     columns = [*(signal.columns if signal else ()), *(where.columns if where else ())]
     reported = reported_tables(columns)
     if code is not None:
-        present = (t for t in ("daily_basics", "fundamentals") if catalog.table(t, frame.as_of) is not None)
+        wanted = ["daily_basics", "fundamentals"]
+        if code.style != "class":
+            wanted += ["index_members", "index_weights"]
+        present = (t for t in wanted if catalog.table(t, frame.as_of) is not None)
         reported = tuple(dict.fromkeys((*reported, *present)))
     states = table_states(resolved, catalog, frame, lookback, reported)
     pinned = tuple(PinnedTable(s.name, s.version, s.content_hash) for s in states)
@@ -156,11 +160,11 @@ def _compile(
     )
 
 
-def decision_instant(resolved: ResolvedSpec) -> Literal["after_close", "before_close"]:
-    """When the strategy decides."""
+def decision_instant(resolved: ResolvedSpec) -> Decide:
+    """When the strategy decides; a platform's functions are called at every instant of a session."""
     strategy = resolved.strategy
     if strategy.code is not None:
-        return strategy.code.decide
+        return strategy.code.instant if strategy.code.style == "class" else "each"
     return strategy.rebalance.decide if strategy.rebalance else "after_close"
 
 
@@ -198,7 +202,8 @@ def _entry(resolved: ResolvedSpec) -> StrategyEntry | None:
     code = resolved.strategy.code
     if code is None or resolved.code is None:
         return None
-    return StrategyEntry(code.entry, {k: _parameter(v) for k, v in code.params.items()}, resolved.code.digest)
+    params = {k: _parameter(v) for k, v in code.params.items()}
+    return StrategyEntry(code.entry, params, resolved.code.digest, code.style, code.instant)
 
 
 def _parameter(value: Any) -> Any:
@@ -272,8 +277,11 @@ def _assumptions(
     found.append(f"fill.{frame.fill.at}")
     if frame.fill.at != "open" and frame.fill.participation is None:
         found.append("fill.unlimited_volume")
-    if decide == "before_close":
-        found.append("decide.before_close")
+    if decide in ("before_close", "after_open"):
+        found.append(f"decide.{decide}")
+    code = resolved.strategy.code
+    if code is not None and code.style != "class":
+        found.append(f"style.{code.style}")
     if "restatements" in facts:
         found.append("restatements.undated")
     found.append("knowledge.latest" if frame.as_of is None else "knowledge.as_of")

@@ -17,6 +17,8 @@ from quant.core.hashing import fingerprint
 from quant.core.versions import PLAN_FORMAT
 from quant.specs.expr.program import Program
 
+Decide: TypeAlias = Literal["before_open", "after_open", "before_close", "after_close", "each"]
+"""When a strategy is asked; each: at every instant of a session, as a platform's functions are."""
 Members: TypeAlias = "Literal['all'] | tuple[str, ...] | dict[str, tuple[str, ...]]"
 
 
@@ -55,11 +57,16 @@ class ConstructPlan:
 
 @dataclass(frozen=True, slots=True)
 class StrategyEntry:
-    """A Python strategy: ``module:Class``, its parameters, and the digest of its source text."""
+    """A Python strategy: ``module:Class``, its parameters, and the digest of its source text.
+
+    With another ``style`` the entry is a module of functions, and ``decide`` is when the main one is called.
+    """
 
     entry: str
     params: dict[str, Any]
     source_hash: str
+    style: Literal["class", "joinquant", "ricequant"] = "class"
+    decide: Decide = "after_close"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +117,7 @@ class BacktestPlan:
     calendar: str
     start: str
     end: str
-    decide: Literal["after_close", "before_close"]
+    decide: Decide
     tables: tuple[PinnedTable, ...]
     universe: UniversePlan
     signal: Program | None

@@ -23,7 +23,7 @@ from quant.specs.expr.ops import (
     Shape,
 )
 from quant.specs.expr.passes.fold import folded
-from quant.specs.expr.types import DECIDE, Availability, Graph, Unit, Value
+from quant.specs.expr.types import DECIDE, DECIDE_WORDS, Availability, Graph, Unit, Value
 
 _WORD = re.compile(r"\$?[A-Za-z0-9_]+")
 MAX_GRAPH = 4_096  # typed nodes before common ones are shared
@@ -264,7 +264,7 @@ class _Builder:
             return
         found = _WORD.match(self.source.text, max(value.culprit, 0))
         word = found.group() if found else "the value"
-        when = "before the close" if decide == "before_close" else "after the close"
+        when = DECIDE_WORDS[decide]
         raise self.source.error(
             "expr.lookahead",
             f"{word} of a session is known {value.available.words}; the decision is made {when}",

@@ -25,7 +25,21 @@ class Availability(IntEnum):
 
 
 _AVAILABILITY = {"preopen": Availability.PREOPEN, "open": Availability.OPEN, "close": Availability.CLOSE}
-DECIDE = {"before_close": Availability.OPEN, "after_close": Availability.CLOSE}
+DECIDE = {
+    "before_open": Availability.PREOPEN,
+    "after_open": Availability.OPEN,
+    "before_close": Availability.OPEN,
+    "after_close": Availability.CLOSE,
+    "each": Availability.PREOPEN,
+}
+"""What is known at each time of decision; a strategy asked at every instant decides before the open too."""
+DECIDE_WORDS = {
+    "before_open": "before the open",
+    "after_open": "at the open",
+    "before_close": "before the close",
+    "after_close": "after the close",
+    "each": "before the open too",
+}
 
 
 class Unit(IntEnum):

@@ -197,6 +197,17 @@ def _code(registry: Registry, model: StrategySpec, marks: Marks) -> Faults:
                 found=key,
                 hint="the class decides what to hold and when",
             )
+    named = ":" in model.code.entry
+    if named is not (model.code.style == "class"):
+        module = model.code.entry.partition(":")[0]
+        yield SpecError(
+            "spec.value",
+            "a class has to be named" if not named else f"a file written for {model.code.style} has no class",
+            where=marks.value(("code", "entry")),
+            expected=f"{module}:CLASS" if not named else module,
+            found=model.code.entry,
+            hint=None if named else "for a file of functions say style: joinquant or style: ricequant",
+        )
     found = find_code(registry, model.code.entry, marks.value(("code", "entry")))
     if isinstance(found, SpecError):
         yield found

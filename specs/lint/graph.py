@@ -26,17 +26,23 @@ def check_graph(spec: ResolvedSpec) -> list[SpecError]:
     return errors
 
 
+_LATEST_FILLS = {"before_close": ("14:57", ("close",)), "after_open": ("09:30", ("vwap", "close"))}
+
+
 def _fill(spec: ResolvedSpec) -> list[SpecError]:
-    at = spec.run.fill.at
-    if decision_instant(spec) == "before_close" and at != "close":
+    at, code = spec.run.fill.at, spec.strategy.code
+    decide = code.instant if code is not None else decision_instant(spec)
+    clock, allowed = _LATEST_FILLS.get(decide, ("", (at,)))
+    if at not in allowed:
         return [
             SpecError(
                 "spec.lookahead",
-                f"a decision at 14:57 cannot fill at the session's {at}",
+                f"a decision at {clock} cannot fill at the session's {at}",
                 where=spec.where(spec.kind, "fill", "at"),
-                expected="fill.at: close",
+                expected=f"fill.at: {' or '.join(allowed)}",
                 found=at,
-                hint="set fill.at to close, or decide after_close",
+                hint=f"set fill.at to {allowed[-1]}, or decide "
+                + ("before_open" if decide == "after_open" else "after_close"),
             )
         ]
     return []

@@ -24,6 +24,9 @@ from quant.specs.schema.values import (
 
 Board = Literal["SSE_MAIN", "SZSE_MAIN", "SME", "CHINEXT", "STAR", "BSE"]
 Decide = Literal["after_close", "before_close"]
+CodeDecide = Literal["before_open", "after_open", "before_close", "after_close"]
+Style = Literal["class", "joinquant", "ricequant"]
+PLATFORM_LOOKBACK = 250
 _INDEX = re.compile(r"""index\(\s*(["']?)([0-9A-Za-z.]{1,20})\1\s*\)""")
 
 
@@ -129,13 +132,29 @@ class Code(Part):
     """A strategy written in Python, in the workspace's strategies folder."""
 
     entry: Entry
-    """Module and class, as `strategies.ma:MyStrategy`."""
+    """Module and class, as `strategies.ma:MyStrategy`; with another style the module, as `strategies.ma`."""
+    style: Style = "class"
+    """class: a class with `decide(view)`. joinquant, ricequant: a file of functions written for that
+    platform, run unchanged."""
     params: dict[str, Any] = Field(default_factory=dict)
-    """Passed to the class as they are."""
-    decide: Decide = "after_close"
-    """When `decide` is called each session."""
-    lookback: Top = 1
-    """How many earlier sessions the strategy may look at."""
+    """Passed to the class as they are; with another style they replace the file's constants so named."""
+    decide: CodeDecide | None = None
+    """When `decide` (`handle_data`, `handle_bar`) is called each session. before_open: orders may fill at
+    today's open. after_open: 09:30, the open is known, orders fill at today's average or close. before_close:
+    14:57, orders fill at the close. after_close: the whole bar is known, orders go out next session. Left
+    out: after_close, for joinquant before_open."""
+    lookback: Top | None = None
+    """How many earlier sessions the strategy may look at. Left out: 1, with another style than class 250."""
+
+    @property
+    def instant(self) -> CodeDecide:
+        """When it decides, the default of its style included."""
+        return self.decide or ("before_open" if self.style == "joinquant" else "after_close")
+
+    @property
+    def sessions(self) -> int:
+        """How far it looks back, the default of its style included."""
+        return self.lookback or (1 if self.style == "class" else PLATFORM_LOOKBACK)
 
 
 class StrategySpec(Spec):

@@ -30,7 +30,7 @@ _UNITS = {
 }
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _CODE = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]{0,31}")
-_ENTRY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*:[A-Za-z_][A-Za-z0-9_]*")
+_ENTRY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*(:[A-Za-z_][A-Za-z0-9_]*)?")
 _SECRET = re.compile(
     r"(?:keyring:(?://)?[A-Za-z0-9_.-]+/[A-Za-z0-9_./-]+|env:(?://)?[A-Za-z_][A-Za-z0-9_]*"
     r"|file:(?://)?[A-Za-z0-9][A-Za-z0-9_.-]*)"

@@ -12,7 +12,7 @@ import importlib
 import inspect
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
@@ -22,7 +22,7 @@ from quant.core.errors import Location
 from quant.trading.strategies.errors import StrategyLoadError, describe, place_in
 from quant.trading.strategies.python import PythonStrategy
 
-_ENTRY: Final = re.compile(r"([^\W\d]\w*)((?:\.[^\W\d]\w*)+):([^\W\d]\w*)", re.ASCII)
+_ENTRY: Final = re.compile(r"([^\W\d]\w*)((?:\.[^\W\d]\w*)+)(?::([^\W\d]\w*))?", re.ASCII)
 
 
 def load_strategy(root: Path, entry: str, params: Mapping[str, Any] | None = None) -> PythonStrategy:
@@ -34,12 +34,25 @@ def load_strategy(root: Path, entry: str, params: Mapping[str, Any] | None = Non
     Raises:
         StrategyLoadError: a malformed entry, no such file or class, code that fails to load, wrong params.
     """
+    folder, file, parts = locate(root, entry, "Class")
+    module, fingerprint = load_sources(folder, parts)
+    where = Location(file.relative_to(folder.parent).as_posix())
+    chosen = _class(module, entry.rpartition(":")[2], where)
+    instance = _instance(folder, chosen, dict(params or {}), where)
+    return PythonStrategy(instance, folder=folder, fingerprint=fingerprint)
+
+
+def locate(root: Path, entry: str, named: str) -> tuple[Path, Path, list[str]]:
+    """The folder, the file and the module path below the folder of ``entry``; ``named`` = what it must name.
+
+    Raises StrategyLoadError.
+    """
     match = _ENTRY.fullmatch(entry)
-    if match is None:
+    if match is None or (match[3] is None) is not (named == ""):
         raise StrategyLoadError(
             "strategy.entry",
             f"{entry!r} is not a strategy entry",
-            expected="strategies.<module>:<Class>",
+            expected="strategies.<module>" + (f":<{named}>" if named else ""),
             found=entry,
         )
     folder = (root / match[1]).resolve()
@@ -52,17 +65,26 @@ def load_strategy(root: Path, entry: str, params: Mapping[str, Any] | None = Non
             expected=file.relative_to(folder.parent).as_posix(),
             hint=_others(folder),
         )
+    return folder, file, parts
+
+
+def load_sources(
+    folder: Path, parts: list[str], watch: Callable[[str], None] | None = None
+) -> tuple[ModuleType, str]:
+    """The module, loaded anew, and the fingerprint of every file that was loaded.
+
+    ``watch`` is told the name of the private package before anything loads. Raises StrategyLoadError.
+    """
     with _package(folder) as package:
+        if watch is not None:
+            watch(package)
         module = _load(folder, f"{package}.{'.'.join(parts)}")
         sources = [
             m.__file__
             for name, m in sorted(sys.modules.items())
             if name.startswith(f"{package}.") and getattr(m, "__file__", None)
         ]
-    where = Location(file.relative_to(folder.parent).as_posix())
-    chosen = _class(module, match[3], where)
-    instance = _instance(folder, chosen, dict(params or {}), where)
-    return PythonStrategy(instance, folder=folder, fingerprint=_fingerprint(folder, sources))
+    return module, _fingerprint(folder, sources)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from quant.core.errors import CheckFailed
 from quant.core.market.instrument import BOARD_MASK, TRADING
 from quant.native.batch import Phase
+from quant.trading.clocks import decision_phases
 from quant.trading.journal import MemoryJournal
 from quant.trading.market_data import KNOWN_FROM, MarketData, Matrix
 from quant.trading.paper import run_replay
@@ -50,9 +52,8 @@ def check_poison(case: PoisonCase, at: Iterable[int], *, seeds: Iterable[int] = 
     Raises:
         CheckFailed: a decision changed; the fault names its session.
     """
-    phase = decision_phase(case.plan)
     compared = 0
-    for t in at:
+    for t, phase in product(at, decision_phases(case.plan.decide)):
         until = case.data.market.instant(t, phase)
         clean = decisions(case, case.data, until)
         for seed in seeds:
@@ -70,9 +71,9 @@ def check_panel_poison(
     ``build`` assembles a case from a panel; ``at`` are market rows.
     """
     case = build(panel)
-    phase = decision_phase(case.plan)
+    phases = decision_phases(case.plan.decide)
     compared = 0
-    for t in at:
+    for t, phase in product(at, phases):
         until = case.data.market.instant(t, phase)
         clean = decisions(case, case.data, until)
         for seed in seeds:
@@ -80,11 +81,6 @@ def check_panel_poison(
             _compare(case.data, clean, decisions(spoiled, spoiled.data, until))
             compared += len(clean)
     return compared
-
-
-def decision_phase(plan: SessionPlan) -> Phase:
-    """The phase of a session at which ``plan`` decides."""
-    return Phase.DECIDE if plan.decide == "before_close" else Phase.CLOSE
 
 
 def decisions(case: PoisonCase, data: MarketData, until: Ns) -> list[tuple[int, bytes]]:
@@ -112,7 +108,10 @@ def poison(data: MarketData, t: int, phase: Phase, seed: int) -> MarketData:
     actions["cash_per_share"][later] = rng.integers(0, 10**9, int(later.sum()))
     actions["bonus_ratio"][later] = rng.integers(0, 10**8, int(later.sum()))
     spoiled = Market.from_arrays(**arrays, actions=actions)
-    return replace(data, market=spoiled, columns=_PoisonedColumns(data, t, phase, seed))
+    facts = data.facts
+    if facts is not None:
+        facts = replace(facts, members=_PoisonedMembers(facts.members, data.first + t, seed))
+    return replace(data, market=spoiled, columns=_PoisonedColumns(data, t, phase, seed), facts=facts)
 
 
 def poison_panel(panel: Panel, t: int, phase: Phase, seed: int) -> Panel:
@@ -155,6 +154,8 @@ def _garbage(like: Matrix, name: str, rng: np.random.Generator) -> Matrix:
 
 
 def _hidden_today(name: str, phase: Phase) -> bool:
+    if name == "open":
+        return phase < Phase.OPEN
     return phase < Phase.CLOSE and (name in _AT_CLOSE or name == "flags")
 
 
@@ -192,9 +193,21 @@ class _PoisonedReported:
         return iter(self._reported)
 
     def members(self, index: str) -> NDArray[np.bool_]:
-        held = np.array(self._reported.members(index))
-        rng = np.random.default_rng([self._seed, self._t])
-        held[self._t + 1 :] = rng.random(held[self._t + 1 :].shape) < 0.5
+        return _PoisonedMembers(self._reported.members, self._t, self._seed)(index)
+
+
+@dataclass(frozen=True)
+class _PoisonedMembers:
+    """Members of indices, with garbage in the rows after ``t``."""
+
+    members: Callable[[str], NDArray[np.bool_]]
+    t: int
+    seed: int
+
+    def __call__(self, index: str) -> NDArray[np.bool_]:
+        held = np.array(self.members(index))
+        rng = np.random.default_rng([self.seed, self.t])
+        held[self.t + 1 :] = rng.random(held[self.t + 1 :].shape) < 0.5
         return held
 
 

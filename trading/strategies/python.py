@@ -7,20 +7,17 @@ last two, its attributes are its state: those without a leading underscore must 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from quant.core.errors import InvariantBroken, QuantError
 from quant.core.money import PRICE_SCALE
 from quant.native.batch import Batch, ReportKind
-from quant.trading.strategies.errors import StrategyError, describe, place_in
+from quant.trading.strategies.guard import Guard
 from quant.trading.view import OrderEvent, View, book_of
 
 _KINDS: Final[dict[int, Literal["ack", "fill", "cancelled", "rejected", "expired"]]] = {
@@ -40,12 +37,15 @@ class PythonStrategy:
 
     def __init__(self, instance: Any, *, folder: Path | None = None, fingerprint: str = "") -> None:
         self._user = instance
-        self._folder = folder if folder is not None else Path(_file_of(instance)).parent
+        where = folder if folder is not None else Path(_file_of(instance)).parent
+        self._guard = Guard(where, self.name)
         self.fingerprint = fingerprint
         self.reacts = callable(getattr(instance, "on_events", None))
         self._own_state = callable(getattr(instance, "snapshot", None))
         if self._own_state != callable(getattr(instance, "restore", None)):
-            raise self._error("strategy.state", "snapshot and restore belong together; only one is defined")
+            raise self._guard.error(
+                "strategy.state", "snapshot and restore belong together; only one is defined"
+            )
 
     @property
     def name(self) -> str:
@@ -53,16 +53,16 @@ class PythonStrategy:
 
     def decide(self, view: View) -> Batch:
         """Raises StrategyError, located in the user's file, for whatever goes wrong in it."""
-        self._call("decide", self._user.decide, view)
+        self._guard.call("decide", self._user.decide, view)
         return view.intents()
 
     def on_events(self, view: View, events: Batch) -> Batch:
-        self._call("on_events", self._user.on_events, view, order_events(view, events))
+        self._guard.call("on_events", self._user.on_events, view, order_events(view, events))
         return view.intents()
 
     def snapshot(self) -> bytes:
         if self._own_state:
-            state = self._call("snapshot", self._user.snapshot)
+            state = self._guard.call("snapshot", self._user.snapshot)
         else:
             state = {k: v for k, v in vars(self._user).items() if not k.startswith("_")}
         return self._encode(state)
@@ -70,45 +70,19 @@ class PythonStrategy:
     def restore(self, state: bytes) -> None:
         facts = json.loads(state)
         if self._own_state:
-            self._call("restore", self._user.restore, facts)
+            self._guard.call("restore", self._user.restore, facts)
         else:
             vars(self._user).update(facts)
-
-    def _call(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
-        try:
-            with contextlib.redirect_stdout(sys.stderr):
-                return function(*args)
-        except InvariantBroken:
-            raise
-        except (Exception, SystemExit) as error:
-            raise self._located(what, error) from error
-
-    def _located(self, what: str, error: BaseException) -> StrategyError:
-        where = place_in(self._folder, error)
-        if isinstance(error, QuantError):
-            fault = error.fault
-            return StrategyError(
-                fault.code,
-                f"{self.name}.{what}: {fault.message}",
-                where=where,
-                expected=fault.expected,
-                found=fault.found,
-                hint=fault.hint,
-            )
-        return StrategyError(
-            "strategy.failed",
-            f"{self.name}.{what} failed: {describe(error)}",
-            where=where,
-            hint="--debug shows the traceback",
-        )
 
     def _encode(self, state: Any) -> bytes:
         """JSON that reads back equal in value and type, or an error that names the attribute at fault."""
         if not isinstance(state, dict):
-            raise self._error("strategy.state", f"snapshot must give a dict, not {type(state).__name__}")
+            raise self._guard.error(
+                "strategy.state", f"snapshot must give a dict, not {type(state).__name__}"
+            )
         for name, value in state.items():
             if type(name) is not str or not _plain(value):
-                raise self._error(
+                raise self._guard.error(
                     "strategy.state",
                     f"attribute {name!r} cannot be kept across a restart",
                     expected="plain data: text, finite numbers, True, None, lists, dicts with text keys",
@@ -116,9 +90,6 @@ class PythonStrategy:
                     hint=f"name it _{name} if it is only a cache, or define snapshot and restore",
                 )
         return json.dumps(state, sort_keys=True, separators=(",", ":")).encode()
-
-    def _error(self, code: str, message: str, **facts: Any) -> StrategyError:
-        return StrategyError(code, f"{self.name}: {message}", **facts)
 
 
 def order_events(view: View, reports: Batch) -> list[OrderEvent]:
