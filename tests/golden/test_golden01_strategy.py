@@ -56,6 +56,18 @@ cash: 1_000_000
 fill: {at: close, on_insufficient_cash: reject}
 """
 
+RICEQUANT = """\
+from rqalpha.apis import *
+
+
+def init(context):
+    context.stock = "000001.XSHE"
+
+
+def handle_bar(context, bar_dict):
+    order_shares(context.stock, 1000)
+"""
+
 STRATEGY = """\
 class BuyEveryDay:
     def decide(self, view):
@@ -218,8 +230,9 @@ def test_the_same_by_a_paper_session(data: MarketData, expected: Expected, tmp_p
     assert replayed.chain == result.chain
 
 
+@pytest.mark.parametrize("style", ["class", "ricequant"])
 def test_the_same_from_specs_and_a_file_in_the_workspace(
-    shared: Callable[[str], Path], data: MarketData, expected: Expected, tmp_path: Path
+    shared: Callable[[str], Path], data: MarketData, expected: Expected, tmp_path: Path, style: str
 ) -> None:
     """Strategy document, cost document with its rates and rounding none, Python file: all the way through."""
     from spec_workspaces import FullCatalog, load
@@ -231,8 +244,11 @@ def test_the_same_from_specs_and_a_file_in_the_workspace(
     from quant.specs.compile import compile_backtest
 
     (tmp_path / "strategies").mkdir()
-    (tmp_path / "strategies" / "golden.py").write_text(STRATEGY)
-    resolved = resolve(load(tmp_path, golden=SPECS), "backtest", "golden_01", [])
+    specs = SPECS
+    if style != "class":
+        specs = SPECS.replace("golden:BuyEveryDay,", f"golden, style: {style}, lookback: 1,")
+    (tmp_path / "strategies" / "golden.py").write_text(STRATEGY if style == "class" else RICEQUANT)
+    resolved = resolve(load(tmp_path, golden=specs), "backtest", "golden_01", [])
     catalog = FullCatalog(start=date(2014, 1, 2), end=date(2016, 1, 13))
     plan = compile_backtest(resolved, catalog, rulebook_hash=rulebook().fingerprint, kernel_hash=KERNEL_HASH)
     kernel = run_stepped(assemble(plan, _panel(data)), tmp_path / "strategies")

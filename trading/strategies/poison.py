@@ -103,6 +103,9 @@ def poison(data: MarketData, t: int, phase: Phase, seed: int) -> MarketData:
         row = session if name in DAILY else t
         hidden = _hidden_today(name, phase) or (name == "flags" and not market.closes(t))
         spoil(arrays[name], row, hidden, name, rng)
+    if phase >= Phase.OPEN:  # what has an open trades today
+        opened = market.arrays["open"][t] > 0
+        arrays["flags"][session][opened] = market.arrays["flags"][session][opened]
     actions = {name: values.copy() for name, values in market.actions.items()}
     later = actions["ex_index"] > session
     actions["cash_per_share"][later] = rng.integers(0, 10**9, int(later.sum()))

@@ -10,11 +10,12 @@ import contextlib
 import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from types import ModuleType
 from typing import Any, ClassVar, Final
 
 from quant.core.errors import UsageError
+from quant.core.time import from_epoch_days
 from quant.native.batch import Batch, Phase
 from quant.trading.strategies.errors import StrategyError
 from quant.trading.strategies.guard import Guard
@@ -187,7 +188,9 @@ class Host:
     @property
     def previous(self) -> date:
         """The session before."""
-        return self.terms.dates.previous(self.today)
+        days = data_of(self.view).days[: data_of(self.view).first + self.view.t]
+        earlier = days[days < (self.today - date(1970, 1, 1)).days]
+        return from_epoch_days(int(earlier[-1])) if len(earlier) else self.terms.dates.previous(self.today)
 
     def clock(self) -> datetime | None:
         """The time of the present call as the platform has it; None while no session runs."""
@@ -319,12 +322,6 @@ class Host:
                 view.order(code, how["side"], piece, how["price"])
             if ticket.state != "cancelled":
                 ticket.filled, ticket.average, ticket.fees, ticket.state = 0, 0.0, 0.0, "new"
-
-    # --- time ---------------------------------------------------------------------------------------------
-
-    def earlier(self, day: date | None, sessions: int = 0) -> date:
-        """A day no later than today."""
-        return min(day or self.today, self.today) - timedelta(days=sessions)
 
 
 def _text(state: Any) -> bytes:

@@ -116,8 +116,8 @@ class JoinData:
             found = {c: self._column(field, i, rows[i], fq) for c, i in zip(codes, places, strict=True)}
             short = {c: np.concatenate([np.full(count - len(v), np.nan), v]) for c, v in found.items()}
             return self._table(short, range(count)) if df else found
-        begin = self._host.bars.last(count, end)
-        cells = self._host.bars.cells(_field(field), begin, end, fq)[:, places]
+        name, begin = _field(field), self._host.bars.last(count, end)
+        cells = self._host.bars.cells(name, begin, end, fq)[:, places]
         columns = {code: cells[:, k] for k, code in enumerate(codes)}
         return self._frame(columns, np.arange(begin, end)) if df else columns
 

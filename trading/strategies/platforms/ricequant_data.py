@@ -91,11 +91,13 @@ class RiceData:
                 "platform.field", f"{adjust_type!r} is no adjustment", expected="pre, post or none"
             )
         bars, at = self._host.bars, self._host.instrument(self.name_of(order_book_id))
+        names = [fields] if isinstance(fields, str) else list(fields or _DEFAULT)
+        for name in names:
+            _field(name)
         begin = bars.last(bar_count, bars.end)
         rows = np.arange(begin, bars.end)
         if skip_suspended:
             rows = bars.traded_rows(at, bar_count, bars.end)
-        names = [fields] if isinstance(fields, str) else list(fields or _DEFAULT)
         columns = {name: self._column(name, at, rows, _ADJUST[adjust_type]) for name in names}
         if isinstance(fields, str):
             return columns[fields]
@@ -151,15 +153,13 @@ class RiceData:
         return frame[fields] if isinstance(fields, str) else frame
 
     def _column(self, name: str, at: int, rows: Any, fq: str | None) -> Any:
-        if name == "datetime":
+        field = _field(name)
+        if field == "datetime":
             return np.array([int(f"{d:%Y%m%d}000000") for d in self._days(rows)], dtype=np.int64)
-        if name not in FIELDS:
-            expected = ", ".join(("datetime", *FIELDS))
-            raise UsageError("platform.field", f"there is no field {name!r}", expected=expected, found=name)
         if not len(rows):
             return np.zeros(0)
         first, last = int(rows[0]), int(rows[-1]) + 1
-        return self._host.bars.cells(FIELDS[name], first, last, fq)[rows - first, at]
+        return self._host.bars.cells(field, first, last, fq)[rows - first, at]
 
     def _days(self, rows: Any) -> list[date]:
         if not len(rows):
@@ -349,3 +349,13 @@ class BarMap:
 
     def items(self) -> list[tuple[str, Bar]]:
         return [(code, self[code]) for code in self.keys()]
+
+
+def _field(name: str) -> str:
+    if name == "datetime":
+        return name
+    found = FIELDS.get(name)
+    if found is None:
+        expected = ", ".join(("datetime", *FIELDS))
+        raise UsageError("platform.field", f"there is no field {name!r}", expected=expected, found=name)
+    return found
