@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -84,13 +85,23 @@ def scatter(
         )
         for target in targets
     ]
-    off, strangers = native.panel_scatter(frame, days, instruments, given, digits)
-    return Missed(off, strangers)
+    found = [native.panel_scatter(piece, days, instruments, given, digits) for piece in _pieces(frame)]
+    return Missed(sum(off for off, _ in found), sum(strangers for _, strangers in found))
 
 
 def distinct(frame: pl.DataFrame, first: int, last: int) -> npt.NDArray[np.int64]:
     """The different ids of a frame with columns ``KEY`` with a session in [first, last], increasing."""
-    return np.asarray(native.panel_distinct(frame, first, last), dtype=np.int64)
+    found = [
+        np.asarray(native.panel_distinct(piece, first, last), dtype=np.int64) for piece in _pieces(frame)
+    ]
+    return np.unique(np.concatenate(found)) if len(found) > 1 else found[0]
+
+
+def _pieces(frame: pl.DataFrame) -> list[pl.DataFrame]:
+    """The frame chunk by chunk: polars joins chunks, copying all of them, before it streams a frame."""
+    lengths = frame.to_series(0).chunk_lengths()
+    starts = accumulate(lengths, initial=0)
+    return [frame.slice(start, rows) for start, rows in zip(starts, lengths, strict=False)]
 
 
 def carry(values: npt.NDArray[np.float64]) -> None:

@@ -45,14 +45,20 @@ class PinnedReader:
         )
 
     def parts(
-        self, table: str, *, start: date | None = None, end: date | None = None, columns: Sequence[str]
+        self,
+        table: str,
+        *,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Sequence[str],
+        every: int = 1,
     ) -> list[Callable[[], pl.DataFrame]]:
         """The same in parts, each read by a function of its own; rows outside of ``[start, end]`` may come
-        too.
+        too. With ``every`` a sample will do, one file of so many.
         """
         if table not in self._versions:
             return []
         version = self._versions[table]
         return self._lake.parts(
-            table, version=version, start=start, end=end, columns=columns, as_of=self._as_of
+            table, version=version, start=start, end=end, columns=columns, as_of=self._as_of, every=every
         )

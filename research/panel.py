@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from quant.core.market.instrument import BOARD_SHIFT, Board
+from quant.core.market.instrument import BOARD_MASK, BOARD_SHIFT, Board
 from quant.core.money import MONEY_SCALE, RATIO_SCALE
 from quant.native.panel import carry as native_carry
 from quant.research.panel_bars import read_bars, read_factors
@@ -125,7 +125,7 @@ def load_panel(reader: TableReader, calendar: Calendar, start: date, end: date) 
     days = np.array([(d - EPOCH).days for d in sessions], dtype=np.int32)
     instruments, bars = read_bars(reader, days, start, end)
     master = _master(reader, instruments)
-    bars["flags"] |= _boards(reader, days, instruments, master.boards)
+    _add_boards(reader, days, instruments, master.boards, bars["flags"])
     return Panel(
         sessions=sessions,
         instruments=instruments,
@@ -191,12 +191,15 @@ def _listed(reader: TableReader, rows: pl.DataFrame) -> npt.NDArray[np.int32]:
     return rows["list_date"].cast(pl.Int32).fill_null(0).to_numpy().astype(np.int32)
 
 
-def _boards(
-    reader: TableReader, days: npt.NDArray[np.int32], instruments: Int, today: npt.NDArray[np.uint8]
-) -> npt.NDArray[np.uint32]:
+def _add_boards(
+    reader: TableReader,
+    days: npt.NDArray[np.int32],
+    instruments: Int,
+    today: npt.NDArray[np.uint8],
+    flags: npt.NDArray[np.uint32],
+) -> None:
     """Board bits of every session: the dated attribute where there is one, else the instrument's board."""
-    boards = np.empty((len(days), len(instruments)), np.uint32)
-    boards[:] = today
+    flags |= today.astype(np.uint32) << np.uint32(BOARD_SHIFT)
     frame = reader.read("instrument_attributes").filter(pl.col("attribute") == "board")
     column = {int(i): s for s, i in enumerate(instruments.tolist())}
     for row in frame.select("instrument_id", "value", "from_session", "to_session").iter_rows():
@@ -205,9 +208,9 @@ def _boards(
             continue
         first = np.searchsorted(days, (row[2] - EPOCH).days)
         last = len(days) if row[3] is None else np.searchsorted(days, (row[3] - EPOCH).days, side="right")
-        boards[first:last, s] = board.value
-    boards <<= np.uint32(BOARD_SHIFT)
-    return boards
+        cells = flags[first:last, s]
+        cells &= np.uint32(~BOARD_MASK & 0xFFFF_FFFF)
+        cells |= np.uint32(board.value << BOARD_SHIFT)
 
 
 def _factor(

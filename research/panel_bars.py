@@ -32,27 +32,34 @@ T = TypeVar("T")
 
 
 Part = Callable[[], pl.DataFrame]
-SAMPLED: Final = 8
-"""One part in so many is read for the instruments first; the last always is."""
+SAMPLED: Final = 16
+"""One file in so many is read for the instruments first; the last always is."""
 
 
 @runtime_checkable
 class PartReader(Protocol):
     """A reader that can give a table in parts, in any order, for less memory than one frame takes; each is
-    read by a function of its own, in any thread. Rows outside of ``[start, end]`` may come too.
+    read by a function of its own, in any thread. Rows outside of ``[start, end]`` may come too. With
+    ``every`` a sample of about one row in so many will do, from all of the time, the last session in it.
     """
 
     def parts(
-        self, table: str, *, start: date | None = None, end: date | None = None, columns: Sequence[str]
+        self,
+        table: str,
+        *,
+        start: date | None = None,
+        end: date | None = None,
+        columns: Sequence[str],
+        every: int = 1,
     ) -> Sequence[Part]: ...
 
 
 def parts_of(
-    reader: TableReader, table: str, start: date, end: date, columns: Sequence[str]
+    reader: TableReader, table: str, start: date, end: date, columns: Sequence[str], every: int = 1
 ) -> Sequence[Part]:
-    """The rows of ``[start, end]``, and perhaps others, with exactly ``columns``."""
+    """The rows of ``[start, end]``, and perhaps others, with exactly ``columns``; or a sample of them."""
     if isinstance(reader, PartReader):
-        return reader.parts(table, start=start, end=end, columns=columns)
+        return reader.parts(table, start=start, end=end, columns=columns, every=every)
     return [lambda: reader.read(table, start=start, end=end, columns=columns).select(columns)]
 
 
@@ -76,19 +83,20 @@ def read_bars(
     """Ids with a bar in the time of the sessions ``days``, increasing, and matrices ``[T, S]``: prices and
     vwap at PRICE_SCALE, volume, amount in yuan, flags; 0 = no bar.
 
-    The ids are first looked for in some of the parts. Where the others have more, all are searched and the
+    The ids are first looked for in a sample of the rows. Where the others have more, all are searched and the
     matrices are made anew: what comes out is the same.
     """
-    keys = parts_of(reader, "bars_1d", start, end, KEY) if len(days) else []
-    instruments = _distinct(keys[::-SAMPLED], days)
+    instruments = _distinct(reader, days, start, end, SAMPLED)
     bars, strangers = _bars(reader, days, instruments, start, end)
     if strangers:
-        instruments = _distinct(keys, days)
+        del bars  # as much memory as the panel itself
+        instruments = _distinct(reader, days, start, end, 1)
         bars, _ = _bars(reader, days, instruments, start, end)
     return instruments, bars
 
 
-def _distinct(parts: Sequence[Part], days: Days) -> Int:
+def _distinct(reader: TableReader, days: Days, start: date, end: date, every: int) -> Int:
+    parts = parts_of(reader, "bars_1d", start, end, KEY, every) if len(days) else []
     found = each(parts, lambda frame: distinct(frame, int(days[0]), int(days[-1])))
     return np.unique(np.concatenate(found)) if found else np.zeros(0, np.int64)
 

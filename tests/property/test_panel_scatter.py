@@ -125,10 +125,16 @@ def test_cells_equal_a_placement_row_by_row(case: dict[str, Any]) -> None:
     assert off == wanted["off"]
     for name, matrix in {**out, "factor": factor, "flags": flags}.items():
         np.testing.assert_array_equal(matrix, wanted[name], err_msg=name)
+    again = [Target(t.kind, np.zeros_like(t.matrix), t.column, t.other, t.bit, t.other_bit) for t in targets]
+    joined = pl.concat(pieces, rechunk=False) if pieces else frame  # chunks of one frame, as many files give
+    assert joined.n_chunks() == max(len(pieces), 1)
+    assert scatter(joined, days, ids, again).off == off
+    for one, other in zip(targets[:4], again[:4], strict=True):
+        np.testing.assert_array_equal(one.matrix, other.matrix)
     if frame.height:
         first, last = (int(days[0]), int(days[-1])) if len(days) else (1, 0)
         inside = frame.filter(pl.col("session").cast(pl.Int32).is_between(first, last))
-        found = distinct(frame, first, last)
+        found = distinct(joined, first, last)
         assert found.tolist() == inside["instrument_id"].unique().sort().to_list()
 
 

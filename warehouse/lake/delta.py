@@ -34,8 +34,9 @@ SEGMENT_ROWS: Final = 16_384
 CODEC: Final = "lz4"
 PLAIN_ROWS: Final = 1_048_576
 """Rows of a file of a table without a time column."""
-PART_ROWS: Final = 65_536
-"""Rows that are decoded at once where a table is read in parts: they should stay near the processor."""
+PART_CELLS: Final = 1_048_576
+"""Rows times columns that are decoded at once where a table is read in parts: few enough to stay near the
+processor, enough that planning the reading does not count."""
 _MONTHLY: Final = frozenset({"ticks", "bars_1m", "bars_5m"})
 _KEEP_HISTORY: Final = {
     # Pinned versions must stay readable: the log is never cut; gc alone decides what goes.
@@ -305,17 +306,19 @@ def scan(folder: Storage, files: Sequence[DataFile], table: TableContract) -> pl
 
 
 def parts(
-    folder: Storage, files: Sequence[DataFile], table: TableContract, columns: Sequence[str]
+    folder: Storage, files: Sequence[DataFile], table: TableContract, columns: Sequence[str], every: int = 1
 ) -> list[Callable[[], pl.DataFrame]]:
-    """Functions that decode the rows of data files, each about PART_ROWS of them, to be called in threads."""
+    """Functions that decode the rows of data files, each about PART_CELLS cells, to be called in threads; of
+    ``every`` so many neighbouring files only one, the last always.
+    """
     groups: list[list[DataFile]] = []
-    rows = PART_ROWS
-    for file in sorted(files, key=lambda file: (file.partition, file.path)):
-        if rows >= PART_ROWS:
+    cells = PART_CELLS
+    for file in sorted(files, key=lambda file: (file.partition, file.path))[::-every]:
+        if cells >= PART_CELLS:
             groups.append([])
-            rows = 0
+            cells = 0
         groups[-1].append(file)
-        rows += file.rows
+        cells += file.rows * len(columns)
     return [lambda each=each: scan(folder, each, table).select(columns).collect() for each in groups]  # type: ignore[misc]
 
 

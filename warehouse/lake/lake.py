@@ -142,9 +142,11 @@ class Lake:
         end: date | None = None,
         columns: Sequence[str],
         as_of: datetime | None = None,
+        every: int = 1,
     ) -> list[Callable[[], pl.DataFrame]]:
         """The rows of ``read`` in parts, for whom one frame is too much: functions that read one each, in any
-        thread. Whole files are read: rows outside of ``[start, end]`` may come too.
+        thread and in no order of time. Whole files are read: rows outside of ``[start, end]`` may come too.
+        With ``every`` a sample will do, spread over the time and with its end: one file of so many.
         """
         ref = table_ref(table)
         if as_of is not None:
@@ -152,7 +154,7 @@ class Lake:
             return [partial(read, columns=columns, as_of=as_of)]
         found = delta.open_table(self.path(ref), version)
         files = delta.within(found, ref.contract, start, end) if found is not None else []
-        return delta.parts(self.path(ref), files, ref.contract, columns)
+        return delta.parts(self.path(ref), files, ref.contract, columns, every)
 
     def files(self, ref: TableRef, version: int | None, start: date | None, end: date | None) -> list[str]:
         """Where the data files lie that hold a table's rows of an interval."""

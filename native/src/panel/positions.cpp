@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <bit>
-#include <cstring>
 
 #include "quant/prim/failure.hpp"
 
@@ -10,7 +9,8 @@ namespace quant::panel {
 namespace {
 
 constexpr std::int64_t kMost = 4096;            // rows of a block without a pattern
-constexpr std::int64_t kRows = 192;             // rows of neighbouring instruments with few sessions each
+constexpr std::int64_t kRows = 768;             // rows of neighbouring instruments with few sessions each
+constexpr std::int64_t kWindow = 16384;         // rows at which blocks are handed out
 constexpr std::int64_t kLongestSpan = 400'000;  // days, more than a thousand years
 
 std::uint64_t spread(std::int64_t id) {
@@ -55,7 +55,21 @@ std::int64_t Positions::column_of(std::int64_t id) const {
   return -1;
 }
 
-Block Positions::place(const Column& ids, const Column& days, std::int64_t first, std::int64_t left,
+Placed Positions::place(const Column& ids, const Column& days, std::int64_t first, std::int64_t left,
+                        std::int64_t wide) {
+  cells_.clear();
+  blocks_.clear();
+  missed_ = {};
+  std::int64_t rows = 0;
+  while (rows < left && rows < kWindow) {
+    blocks_.push_back(block(ids, days, first + rows, left - rows, wide));
+    rows += blocks_.back().rows();
+  }
+  for (Block& each : blocks_) each.cells = cells_.data() + each.at;
+  return {blocks_, rows, missed_};
+}
+
+Block Positions::block(const Column& ids, const Column& days, std::int64_t first, std::int64_t left,
                        std::int64_t wide) {
   if (ids.validity != nullptr || days.validity != nullptr)
     return single(ids, days, first, std::min(left, kMost));
@@ -65,41 +79,44 @@ Block Positions::place(const Column& ids, const Column& days, std::int64_t first
   while (count < left && count < kMost && id[count] == id[0]) ++count;
   const std::int64_t column = column_of(id[0]);
   if (column < 0) return single(ids, days, first, count);
-  cells_.resize(static_cast<std::size_t>(count));
+  const std::size_t at = cells_.size();
   for (std::int64_t k = 0; k < count; ++k) {
     const std::int64_t row = row_of(day[k]);
-    if (row < 0) return single(ids, days, first, count);
-    cells_[k] = row + column;
+    if (row < 0) {
+      cells_.resize(at);
+      return single(ids, days, first, count);
+    }
+    cells_.push_back(row + column);
   }
   std::int64_t instruments = 1;
-  const std::int64_t most = std::min(std::max(wide, kRows / count), width_ - column);
-  while (instruments < most && (instruments + 1) * count <= left) {
-    const std::int64_t at = instruments * count;
-    if (ids_[column + instruments] != id[at] || id[at + count - 1] != id[at]) break;
-    if ((instruments + 1) * count < left && id[at + count] == id[at]) break;
-    if (std::memcmp(day + at, day, static_cast<std::size_t>(count) * sizeof(*day)) != 0) break;
-    if (!std::all_of(id + at, id + at + count, [&](std::int64_t x) { return x == id[at]; })) break;
-    ++instruments;
+  const std::int64_t most =
+      std::min({std::max(wide, kRows / count), width_ - column, left / std::max<std::int64_t>(count, 1)});
+  for (; instruments < most; ++instruments) {
+    const std::int64_t begin = instruments * count;
+    const std::int64_t own = ids_[column + instruments];
+    std::int64_t other = 0;  // any bit set = not this instrument, or not these days
+    for (std::int64_t k = 0; k < count; ++k)
+      other |= (id[begin + k] ^ own) | std::int64_t{day[begin + k] ^ day[k]};
+    if (other != 0 || (begin + count < left && id[begin + count] == own)) break;
   }
-  return {first, count, instruments, {}, cells_.data()};
+  return {first, count, instruments, at, nullptr};
 }
 
 Block Positions::single(const Column& ids, const Column& days, std::int64_t first, std::int64_t count) {
   const auto* id = static_cast<const std::int64_t*>(ids.values);
   const auto* day = static_cast<const std::int32_t*>(days.values);
-  cells_.resize(static_cast<std::size_t>(count));
-  Missed missed;
+  const std::size_t begin = cells_.size();
   for (std::int64_t k = 0; k < count; ++k) {
     const std::int64_t at = first + k;
     const bool known = ids.valid(at) && days.valid(at);
     const bool near = known && spans(day[at]);
     const std::int64_t column = near ? column_of(id[at]) : -1;
     const std::int64_t row = column < 0 ? -1 : row_of(day[at]);
-    cells_[k] = row < 0 ? -1 : row + column;
-    missed.off += row < 0;
-    missed.strangers += near && column < 0;
+    cells_.push_back(row < 0 ? -1 : row + column);
+    missed_.off += row < 0;
+    missed_.strangers += near && column < 0;
   }
-  return {first, count, 0, missed, cells_.data()};
+  return {first, count, 0, begin, nullptr};
 }
 
 }  // namespace quant::panel

@@ -15,6 +15,8 @@ using i128 = __int128;
 // Instruments that are written side by side: two cache lines of a matrix row.
 constexpr std::int64_t kWide = 16;
 
+[[noreturn]] void too_wide() { broken("panel.overflow", "a number of the table is beyond 64 bits"); }
+
 std::int64_t power_of_ten(int digits) {
   std::int64_t out = 1;
   while (digits-- > 0) out *= 10;
@@ -37,7 +39,7 @@ struct Rescale {
     value *= multiply;
     if (divide != 1) value = (value + (value < 0 ? -divide / 2 : divide / 2)) / divide;
     const auto narrow = static_cast<std::int64_t>(value);
-    if (narrow != value) broken("panel.overflow", "a number of the table is beyond 64 bits");
+    if (narrow != value) too_wide();
     return narrow;
   }
 };
@@ -47,22 +49,28 @@ T value_at(const Column& column, std::int64_t row) {
   return static_cast<const T*>(column.values)[row];
 }
 
-// out[cell] = get(row) for the rows of a block that are on the axes.
-template <class T, class Get>
-void assign(const Block& block, T* out, Get get) {
-  if (block.instruments == 0) {
-    for (std::int64_t k = 0; k < block.count; ++k)
-      if (block.cells[k] >= 0) out[block.cells[k]] = get(block.first + k);
+// put(out[cell], row) for the rows of a block that are on the axes. What the loop needs is held in locals:
+// matrices may alias everything that lies in memory.
+template <class T, class Put>
+void visit(const Block& block, T* out, Put&& put) {
+  const std::int64_t first = block.first, count = block.count, wide = block.instruments;
+  const std::int64_t* const cells = block.cells;
+  if (wide == 0) {
+    for (std::int64_t k = 0; k < count; ++k)
+      if (cells[k] >= 0) put(out[cells[k]], first + k);
     return;
   }
-  for (std::int64_t t = 0; t < block.count; ++t) {
-    T* const here = out + block.cells[t];
-    const std::int64_t row = block.first + t;
-    if (block.instruments == kWide)
-      for (std::int64_t j = 0; j < kWide; ++j) here[j] = get(row + j * block.count);
-    else
-      for (std::int64_t j = 0; j < block.instruments; ++j) here[j] = get(row + j * block.count);
+  for (std::int64_t t = 0; t < count; ++t) {
+    T* const here = out + cells[t];
+    const std::int64_t row = first + t;
+    for (std::int64_t j = 0; j < wide; ++j) put(here[j], row + j * count);
   }
+}
+
+// out[cell] = get(row).
+template <class T, class Get>
+void assign(const Block& block, T* out, Get get) {
+  visit(block, out, [get](T& cell, std::int64_t row) { cell = get(row); });
 }
 
 // The same where nulls are zero.
@@ -77,14 +85,38 @@ void assign_valid(const Block& block, const Column& column, T* out, Get get) {
 // out[cell] |= get(row).
 template <class Get>
 void add_bits(const Block& block, std::uint32_t* out, Get get) {
-  if (block.instruments == 0) {
-    for (std::int64_t k = 0; k < block.count; ++k)
-      if (block.cells[k] >= 0) out[block.cells[k]] |= get(block.first + k);
-    return;
+  visit(block, out, [get](std::uint32_t& cell, std::int64_t row) { cell |= get(row); });
+}
+
+// out[cell] = get(low half of a decimal, row), 0 where it is null; numbers beyond 64 bits are refused at the
+// end.
+template <bool kNulls, class Get>
+void assign_low(const Block& block, const Column& decimals, std::int64_t* out, Get get) {
+  const auto* const halves = static_cast<const std::int64_t*>(decimals.values);
+  const Column column = decimals;
+  const std::int64_t first = block.first, count = block.count, wide = block.instruments;
+  const std::int64_t* const cells = block.cells;
+  const auto place = [&](std::int64_t& cell, std::int64_t row, std::int64_t high) {
+    if (kNulls && !column.valid(row)) {
+      cell = 0;
+      return high;
+    }
+    const std::int64_t low = halves[2 * row], top = halves[2 * row + 1];
+    cell = get(low, row);
+    return high | (top ^ (low >> 63));
+  };
+  std::int64_t beyond = 0;  // any bit set = some number does not fit
+  if (wide == 0) {
+    for (std::int64_t k = 0; k < count; ++k)
+      if (cells[k] >= 0) beyond = place(out[cells[k]], first + k, beyond);
+  } else {
+    for (std::int64_t t = 0; t < count; ++t) {
+      std::int64_t* const here = out + cells[t];
+      const std::int64_t row = first + t;
+      for (std::int64_t j = 0; j < wide; ++j) beyond = place(here[j], row + j * count, beyond);
+    }
   }
-  for (std::int64_t t = 0; t < block.count; ++t)
-    for (std::int64_t j = 0; j < block.instruments; ++j)
-      out[block.cells[t] + j] |= get(block.first + t + j * block.count);
+  if (beyond != 0) too_wide();
 }
 
 std::int64_t integer_at(const Column& column, std::int64_t row, const Rescale& rescale) {
@@ -94,15 +126,12 @@ std::int64_t integer_at(const Column& column, std::int64_t row, const Rescale& r
 
 void put_integers(const Block& block, const Column& column, int digits, std::int64_t* out) {
   const Rescale rescale(column.scale, column.type == Type::kDecimal128 ? digits : 0);
-  if (column.type == Type::kDecimal128 && rescale.multiply == 1 && rescale.divide == 1) {
-    const auto* halves = static_cast<const std::int64_t*>(column.values);
-    std::int64_t wide = 0;  // any bit set = some number does not fit
-    assign_valid(block, column, out, [&](std::int64_t row) {
-      const std::int64_t low = halves[2 * row];
-      wide |= halves[2 * row + 1] ^ (low >> 63);
-      return low;
-    });
-    if (wide != 0) broken("panel.overflow", "a number of the table is beyond 64 bits");
+  if (column.type == Type::kDecimal128 && column.scale == digits) {
+    const auto same = [](std::int64_t low, std::int64_t) { return low; };
+    if (column.validity == nullptr)
+      assign_low<false>(block, column, out, same);
+    else
+      assign_low<true>(block, column, out, same);
   } else if (column.type == Type::kInt64) {
     const auto* values = static_cast<const std::int64_t*>(column.values);
     assign_valid(block, column, out, [&](std::int64_t row) { return values[row]; });
@@ -139,6 +168,14 @@ std::int64_t quotient(std::int64_t money, std::int64_t shares) {
 
 void put_quotients(const Block& block, const Column& money, const Column& shares, int digits,
                    std::int64_t* out) {
+  const bool plain = money.type == Type::kDecimal128 && money.scale == digits && money.validity == nullptr &&
+                     shares.type == Type::kInt64 && shares.validity == nullptr;
+  if (plain) {
+    const auto* const counts = static_cast<const std::int64_t*>(shares.values);
+    assign_low<false>(block, money, out,
+                      [counts](std::int64_t low, std::int64_t row) { return quotient(low, counts[row]); });
+    return;
+  }
   const Rescale cents(money.scale, money.type == Type::kDecimal128 ? digits : 0);
   const Rescale whole(shares.scale, 0);
   assign(block, out, [&](std::int64_t row) {
@@ -148,8 +185,6 @@ void put_quotients(const Block& block, const Column& money, const Column& shares
 }
 
 void put_flags(const Block& block, const Column& flags, const Target& target) {
-  const std::int64_t rows = block.count * std::max<std::int64_t>(block.instruments, 1);
-  if (flags.validity == nullptr && !flags.any(block.first, rows)) return;
   add_bits(block, static_cast<std::uint32_t*>(target.out), [&](std::int64_t row) {
     return !flags.valid(row) ? target.unknown : flags.truth(row) ? target.bit : 0u;
   });
@@ -158,10 +193,14 @@ void put_flags(const Block& block, const Column& flags, const Target& target) {
 void put_presence(const Block& block, const Column& volume, const Target& target) {
   auto* out = static_cast<std::uint32_t*>(target.out);
   const auto* traded = static_cast<const std::int64_t*>(volume.values);
-  add_bits(block, out, [&](std::int64_t row) {
-    const bool positive = traded != nullptr && traded[row] > 0 && volume.valid(row);
-    return target.bit | (positive ? target.unknown : 0u);
-  });
+  const std::uint32_t idle = target.bit, busy = target.bit | target.unknown;
+  if (traded == nullptr)
+    add_bits(block, out, [&](std::int64_t) { return idle; });
+  else if (volume.validity == nullptr)
+    add_bits(block, out, [&](std::int64_t row) { return traded[row] > 0 ? busy : idle; });
+  else
+    add_bits(block, out,
+             [&](std::int64_t row) { return traded[row] > 0 && volume.valid(row) ? busy : idle; });
 }
 
 struct Source {
@@ -203,7 +242,7 @@ Source source_of(const ArrowSchema& schema, const ArrowArray& batch, const Targe
   return out;
 }
 
-void put(const Block& block, const Source& source, int digits) {
+void put_block(const Block& block, const Source& source, int digits) {
   const Target& target = source.target;
   switch (target.kind) {
     case Kind::kInteger:
@@ -224,6 +263,13 @@ void put(const Block& block, const Source& source, int digits) {
   }
 }
 
+void put(const Placed& placed, std::int64_t first, const Source& source, int digits) {
+  const Column& column = source.column;
+  if (source.target.kind == Kind::kBits && column.validity == nullptr && !column.any(first, placed.rows))
+    return;
+  for (const Block& block : placed.blocks) put_block(block, source, digits);
+}
+
 }  // namespace
 
 Missed scatter(const ArrowSchema& schema, std::span<const ArrowArray> batches, const Axes& axes,
@@ -237,11 +283,12 @@ Missed scatter(const ArrowSchema& schema, std::span<const ArrowArray> batches, c
     std::vector<Source> sources;
     for (const Target& target : targets) sources.push_back(source_of(schema, batch, target));
     for (std::int64_t first = 0; first < batch.length;) {
-      const Block block = positions.place(ids, days, first, batch.length - first, kWide);
-      for (const Source& source : sources) put(block, source, digits);
-      first += block.count * std::max<std::int64_t>(block.instruments, 1);
-      missed.off += block.missed.off;
-      missed.strangers += block.missed.strangers;
+      const Placed placed = positions.place(ids, days, first, batch.length - first, kWide);
+      // Column by column: few places of memory are read and written at a time.
+      for (const Source& source : sources) put(placed, first, source, digits);
+      first += placed.rows;
+      missed.off += placed.missed.off;
+      missed.strangers += placed.missed.strangers;
     }
   }
   return missed;

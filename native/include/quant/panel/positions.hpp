@@ -15,8 +15,17 @@ struct Block {
   std::int64_t first = 0;
   std::int64_t count = 0;
   std::int64_t instruments = 0;
-  Missed missed;
+  std::size_t at = 0;  // of its cells in those of all blocks
   const std::int64_t* cells = nullptr;
+
+  std::int64_t rows() const { return instruments == 0 ? count : count * instruments; }
+};
+
+// Consecutive rows as blocks, and those that found no cell.
+struct Placed {
+  std::span<const Block> blocks;
+  std::int64_t rows = 0;
+  Missed missed;
 };
 
 // Finds the cells of rows: days by table, ids by hash. Tables sorted by instrument and session, as the lake
@@ -25,10 +34,10 @@ class Positions {
  public:
   explicit Positions(const Axes& axes);
 
-  // The next block of at most `left` rows from `first`, of `wide` neighbours or, where each has few sessions,
-  // more; valid until the next call.
-  Block place(const Column& ids, const Column& days, std::int64_t first, std::int64_t left,
-              std::int64_t wide);
+  // The next rows from `first`, up to `left` of them, as blocks of `wide` neighbours or, where each has few
+  // sessions, more; valid until the next call.
+  Placed place(const Column& ids, const Column& days, std::int64_t first, std::int64_t left,
+               std::int64_t wide);
 
  private:
   std::int64_t column_of(std::int64_t id) const;
@@ -40,6 +49,8 @@ class Positions {
     const std::int64_t at = std::int64_t{day} - first_day_;
     return at >= 0 && at < static_cast<std::int64_t>(rows_.size());
   }
+  Block block(const Column& ids, const Column& days, std::int64_t first, std::int64_t left,
+              std::int64_t wide);
   Block single(const Column& ids, const Column& days, std::int64_t first, std::int64_t count);
 
   std::int64_t width_;
@@ -50,6 +61,8 @@ class Positions {
   std::vector<std::int32_t> values_;
   std::uint64_t mask_ = 0;
   std::vector<std::int64_t> cells_;
+  std::vector<Block> blocks_;
+  Missed missed_;
 };
 
 }  // namespace quant::panel
