@@ -13,7 +13,7 @@ from quant.core.errors import UsageError
 
 Table = NDArray[np.int64]
 BOARDS: Final = 11
-FillAt = Literal["open", "close", "vwap"]
+FillAt = Literal["open", "close", "vwap", "worst_of"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,8 +84,10 @@ class KernelConfig:
 
     ``on_insufficient_cash``: a buy that the cash does not pay for is cut to the lots that it does, refused,
     or (``overdraft``, for parity studies) paid on credit without interest. ``participation`` is a fraction of
-    the bar's volume at RATE_SCALE, ``slippage_ticks`` counts ticks of ``tick`` (PRICE_SCALE), ``forbidden``
-    holds instrument indices that may not be bought.
+    the bar's volume at RATE_SCALE, ``slippage_ticks`` counts ticks of ``tick`` (PRICE_SCALE),
+    ``slippage_rate`` is a share of the price and ``impact`` the eta of eta * sqrt(quantity / volume), both at
+    RATE_SCALE; all three add up. ``fill_on_touch``: a limit order fills when a bar's range only reaches its
+    price. ``forbidden`` holds instrument indices that may not be bought.
     """
 
     cash_micro: int
@@ -98,14 +100,17 @@ class KernelConfig:
     participation: int | None = None
     slippage_ticks: int = 0
     tick: int = 100
+    slippage_rate: int = 0
+    impact: int = 0
+    fill_on_touch: bool = False
     rounding: Literal["cent", "none"] = "cent"
     risk: RiskLimits = field(default_factory=RiskLimits)
     forbidden: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.participation is not None and self.fill_at == "open":
-            raise UsageError("kernel.participation", "participation needs the bar's volume",
-                             expected="fill at close or vwap", found="open, where it is unknown")
+        if (self.participation is not None or self.impact) and self.fill_at == "open":
+            raise UsageError("kernel.participation", "participation and impact need the bar's volume",
+                             expected="fill at close, vwap or worst_of", found="open, where it is unknown")
         if self.cash_micro < 0:
             raise UsageError("kernel.cash", "initial cash is negative", found=str(self.cash_micro))
 

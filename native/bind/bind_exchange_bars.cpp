@@ -6,7 +6,7 @@
 
 #include "bind.hpp"
 #include "quant/sim/bar_match.hpp"
-#include "quant/sim/slippage.hpp"
+#include "quant/market/slippage.hpp"
 
 namespace quant {
 

@@ -41,10 +41,17 @@ RiskLimits read_limits(nb::handle risk) {
 FillRule read_fill(nb::handle config) {
   FillRule fill;
   const auto at = nb::cast<std::string>(config.attr("fill_at"));
-  fill.at = at == "open" ? FillAt::kOpen : at == "close" ? FillAt::kClose : FillAt::kVwap;
+  fill.at = at == "open"    ? FillAt::kOpen
+            : at == "close" ? FillAt::kClose
+            : at == "vwap"  ? FillAt::kVwap
+                            : FillAt::kWorst;
   fill.by_target = nb::cast<std::string>(config.attr("locked")) == "by_target";
   fill.participation = optional(config, "participation");
-  fill.slippage = nb::cast<int64_t>(config.attr("slippage_ticks")) * nb::cast<int64_t>(config.attr("tick"));
+  fill.slippage.rate = nb::cast<int64_t>(config.attr("slippage_rate"));
+  fill.slippage.eta = nb::cast<int64_t>(config.attr("impact"));
+  fill.touch = nb::cast<bool>(config.attr("fill_on_touch"));
+  fill.slippage.units =
+      nb::cast<int64_t>(config.attr("slippage_ticks")) * nb::cast<int64_t>(config.attr("tick"));
   return fill;
 }
 

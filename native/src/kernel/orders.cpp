@@ -95,7 +95,7 @@ void Kernel::release_buys(Commands& out) {
 Reason Kernel::admit_buy(Order& order) {
   if (halted_) return Reason::HALTED;
   const size_t cell = market_.of_day(row_, order.instrument);
-  const int64_t price = fill_price(market_, row_, order.instrument, kBuy, config_.fill);
+  const int64_t price = fill_price(market_, row_, order.instrument, kBuy, order.quantity, config_.fill);
   if (market_.flags[cell] & kSuspended) return Reason::SUSPENDED;
   if (price == 0) return Reason::NO_BAR;
   if (const Reason refused = gate(order, price); refused != Reason::NONE) return refused;

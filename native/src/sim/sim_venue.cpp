@@ -7,15 +7,20 @@
 
 namespace quant {
 namespace {
-constexpr uint32_t kVenueMagic = 0x31565351;  // "QSV1"
-}
+bool plain(const Command& order) { return order.kind == OrderKind::kMarket && order.tif == Tif::kDay; }
+
+constexpr uint32_t kVenueMagic = 0x32565351;  // "QSV2"
+}  // namespace
 
 SimVenue::SimVenue(const Market& market, const FillRule& fill, const DatedTable<LotRule>& lots)
     : market_(market), fill_(fill), lots_(lots) {}
 
 void SimVenue::check(const Command& command) const {
   const bool inside = command.instrument >= 0 && command.instrument < market_.S;
-  if (!inside || (command.side != kBuy && command.side != kSell) || command.quantity < 0) {
+  const bool known = command.action <= Action::kReplace && command.kind <= OrderKind::kCloseAuction &&
+                     command.tif <= Tif::kFok && command.price >= 0 && command.stop >= 0 &&
+                     command.protect >= 0;
+  if (!inside || !known || (command.side != kBuy && command.side != kSell) || command.quantity < 0) {
     throw Failure(FailureKind::kUsage, "venue.order", "an order is not of this market");
   }
 }
@@ -37,30 +42,29 @@ void SimVenue::poll(int32_t t, Phase phase, std::vector<Report>& out) {
 
 void SimVenue::drain(std::vector<Report>& out) {
   accept(out);
-  if (row_ < 0 || resting_.empty() || phase_ < fill_.phase()) return;
-  for (const Resting& resting : resting_) {
-    if (phase_ == fill_.phase()) {
-      match(resting.order, out);
-    } else {
-      out.push_back(
-          {resting.order.order_id, ReportKind::kExpired, resting.order.quantity, 0, Reason::DAY_END});
+  if (row_ < 0 || resting_.empty()) return;
+  for (Resting& resting : resting_) {
+    if (!plain(resting.order)) {
+      work(resting, out);
+    } else if (phase_ >= fill_.phase()) {
+      if (phase_ == fill_.phase())
+        match(resting.order, out);
+      else
+        end(resting, Reason::DAY_END, out);
+      resting.order.quantity = 0;
     }
   }
-  resting_.clear();
+  std::erase_if(resting_, [](const Resting& resting) { return resting.order.quantity == 0; });
 }
 
 void SimVenue::accept(std::vector<Report>& out) {
   for (const Command& command : fresh_) {
-    if (command.action == Action::kReplace) {
-      out.push_back({command.order_id, ReportKind::kReplaceRejected, 0, 0, Reason::INVALID});
-      continue;
-    }
     if (command.action == Action::kNew) {
-      if (command.kind > OrderKind::kLimit || command.tif != Tif::kDay) {
-        out.push_back({command.order_id, ReportKind::kRejected, command.quantity, 0, Reason::INVALID});
+      if (const Reason reason = refuse(command); reason != Reason::NONE) {
+        out.push_back({command.order_id, ReportKind::kRejected, command.quantity, 0, reason});
         continue;
       }
-      resting_.push_back({command});
+      resting_.push_back(working(command));
       out.push_back({command.order_id, ReportKind::kAck, command.quantity, 0, Reason::NONE});
       continue;
     }
@@ -68,6 +72,10 @@ void SimVenue::accept(std::vector<Report>& out) {
       return resting.order.order_id == command.order_id;
     });
     if (found == resting_.end()) continue;  // it is done already: its last report is on the way
+    if (command.action == Action::kReplace) {
+      replace(*found, command, out);
+      continue;
+    }
     out.push_back(
         {command.order_id, ReportKind::kCancelled, found->order.quantity, 0, Reason::CANCEL_REQUESTED});
     resting_.erase(found);
@@ -81,9 +89,9 @@ void SimVenue::match(const Command& order, std::vector<Report>& out) {
     out.push_back({order.order_id, ReportKind::kExpired, order.quantity, 0, reason});
     return;
   }
-  const int64_t quantity = tradable(order);
+  const int64_t quantity = tradable(order, false);
   if (quantity > 0) {
-    const int64_t price = fill_price(market_, row_, order.instrument, order.side, fill_);
+    const int64_t price = fill_price(market_, row_, order.instrument, order.side, quantity, fill_);
     out.push_back({order.order_id, ReportKind::kFill, quantity, price, Reason::NONE});
   }
   if (quantity < order.quantity) {
@@ -92,7 +100,8 @@ void SimVenue::match(const Command& order, std::vector<Report>& out) {
   }
 }
 
-int64_t SimVenue::tradable(const Command& order) {
+// What the participation leaves of the bar's volume; `whole`: all or nothing.
+int64_t SimVenue::tradable(const Command& order, bool whole) {
   if (fill_.participation < 0) return order.quantity;
   auto used = std::find_if(used_.begin(), used_.end(),
                            [&](const Used& u) { return u.instrument == order.instrument; });
@@ -105,6 +114,7 @@ int64_t SimVenue::tradable(const Command& order) {
     const int64_t step = order.side == kBuy ? rule.buy_step : rule.sell_step;
     quantity = std::max<int64_t>(room, 0) / step * step;
   }
+  if (whole && quantity < order.quantity) return 0;
   used->volume = add(used->volume, quantity);
   return quantity;
 }
@@ -135,7 +145,11 @@ void SimVenue::restore(const std::string& bytes) {
   }
   try {
     for (const Command& command : fresh_) check(command);
-    for (const Resting& resting : resting_) check(resting.order);
+    for (const Resting& resting : resting_) {
+      check(resting.order);
+      sound = sound && resting.order.quantity > 0 && resting.filled >= 0 && resting.from >= 0 &&
+              resting.from <= market_.T && resting.done >= -1 && resting.done < market_.T;
+    }
   } catch (const Failure&) {
     sound = false;
   }

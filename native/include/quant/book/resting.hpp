@@ -5,12 +5,17 @@
 
 namespace quant {
 
-// An order the venue has acknowledged.
+// An order the venue has acknowledged; `order.quantity` is what is open.
 struct Resting {
   Command order;
+  int64_t filled = 0;
+  int32_t from = 0;   // the first bar that it may meet
+  int32_t done = -1;  // the last bar it has met to its end
+  bool late = false;  // it came after the first bar's open: of that bar it meets the close only
+  bool triggered = false;
   template <class A>
   void fields(A& a) {
-    a(order);
+    a(order, filled, from, done, late, triggered);
   }
 };
 

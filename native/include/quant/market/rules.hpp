@@ -4,6 +4,7 @@
 
 #include "quant/market/market.hpp"
 #include "quant/market/messages.hpp"
+#include "quant/market/slippage.hpp"
 #include "quant/prim/failure.hpp"
 #include "quant/prim/wide.hpp"
 
@@ -50,20 +51,28 @@ struct Fees {
 // micro-yuan.
 Fees fees_of(int64_t notional, int64_t quantity, int8_t side, const FeeRule& rule, int64_t unit);
 
-enum class FillAt : uint8_t { kOpen = 0, kClose = 1, kVwap = 2 };
+// The worst of a bar is its high for a buy and its low for a sell.
+enum class FillAt : uint8_t { kOpen = 0, kClose = 1, kVwap = 2, kWorst = 3 };
 
 struct FillRule {
   FillAt at = FillAt::kOpen;
   bool by_target = false;
   int64_t participation = -1;  // of the bar's volume at kRateScale, -1 = unlimited
-  int64_t slippage = 0;        // in price units
+  SlippageRule slippage;
+  bool touch = false;  // a limit order fills when the bar's range only reaches its price
+  // Whether a fill waits for the volume of its bar.
+  bool needs_volume() const { return participation >= 0 || slippage.eta > 0; }
   Phase phase() const { return at == FillAt::kOpen ? Phase::kOpen : Phase::kClose; }
 };
 
 // The price the bar offers before slippage, 0 = none; known from the fill phase on.
-int64_t bar_price(const Market& market, int32_t t, int32_t i, const FillRule& rule);
-// With slippage against the trader, never through a price limit.
-int64_t fill_price(const Market& market, int32_t t, int32_t i, int8_t side, const FillRule& rule);
+int64_t bar_price(const Market& market, int32_t t, int32_t i, int8_t side, const FillRule& rule);
+// With slippage and impact of `quantity` against the trader, never through a price limit.
+int64_t fill_price(const Market& market, int32_t t, int32_t i, int8_t side, int64_t quantity,
+                   const FillRule& rule);
+// What a taker pays who meets `price` at bar t.
+int64_t taker_price(const Market& market, int32_t t, int32_t i, int8_t side, int64_t quantity, int64_t price,
+                    const FillRule& rule);
 // Why the order cannot trade at this bar, NONE if it can.
 Reason blocked(const Market& market, int32_t t, const Command& order, const FillRule& rule);
 

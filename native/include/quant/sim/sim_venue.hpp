@@ -6,6 +6,7 @@
 #include "quant/market/market.hpp"
 #include "quant/market/messages.hpp"
 #include "quant/market/rules.hpp"
+#include "quant/sim/bar_match.hpp"
 
 namespace quant {
 
@@ -32,7 +33,16 @@ class SimVenue {
   void check(const Command& command) const;
   void accept(std::vector<Report>& out);
   void match(const Command& order, std::vector<Report>& out);
-  int64_t tradable(const Command& order);
+  int64_t tradable(const Command& order, bool whole);
+
+  // sim_working.cpp: orders that live on
+  Resting working(const Command& command) const;
+  Reason refuse(const Command& command) const;
+  void replace(Resting& resting, const Command& command, std::vector<Report>& out);
+  void work(Resting& resting, std::vector<Report>& out);
+  void close_bar(Resting& resting, std::vector<Report>& out);
+  void end(Resting& resting, Reason reason, std::vector<Report>& out);
+  Bar bar_of(const Resting& resting) const;
 
   const Market& market_;
   FillRule fill_;

@@ -1,4 +1,4 @@
-#include "quant/sim/slippage.hpp"
+#include "quant/market/slippage.hpp"
 
 #include <algorithm>
 #include <cmath>
