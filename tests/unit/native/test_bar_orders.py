@@ -49,21 +49,12 @@ class Desk:
         self.t, self.phase = -1, Phase.CLOSE
         self.days = given.arrays["day"]
 
-    def send(self, order_id: int, side: int, quantity: int, kind: OrderKind = OrderKind.LIMIT, *, price: int = 0,
-             stop: int = 0, tif: Tif = Tif.DAY, protect: int = 0, action: Action = Action.NEW) -> None:  # fmt: skip
-        row = {
-            "order_id": order_id,
-            "action": action,
-            "instrument": 0,
-            "side": side,
-            "quantity": quantity,
-            "price": price,
-            "tif": tif,
-            "target": 0,
-            "kind": kind,
-            "stop": stop,
-            "protect": protect,
-        }
+    def send(
+        self, order_id: int, side: int, quantity: int, kind: OrderKind = OrderKind.LIMIT, **terms: int
+    ) -> None:
+        """``terms``: price, stop, tif, protect, action."""
+        row = {"action": 0, "instrument": 0, "price": 0, "tif": 0, "target": 0, "stop": 0, "protect": 0}
+        row |= {"order_id": order_id, "side": side, "quantity": quantity, "kind": kind, **terms}
         schema = SCHEMAS[BatchKind.COMMANDS]
         columns = {name: np.array([row[name]], dtype) for name, dtype in schema.items()}
         self.venue.submit(Batch(BatchKind.COMMANDS, 0, self.phase, self.t, 1, columns))
