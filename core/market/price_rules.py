@@ -48,12 +48,13 @@ def price_rule(
     listing_day: int | None = None,
     delisting_day: int | None = None,
     event: str | None = None,
+    event_day: int = 1,
 ) -> PriceRule:
     """The rule of ``Rulebook.price_limit``, before any price. Precedence: free days, first day, status.
 
     Raises RuleMissing ``rule.missing``, UsageError for an unknown event or a day below 1.
     """
-    free = _event_row(book, board, on, event) if event is not None else None
+    free = _event_row(book, board, on, event, event_day) if event is not None else None
     first: Row | None = None
     if free is None and listing_day is not None:
         free = _free_row(book, "ipo", board, on, listing_day)
@@ -72,22 +73,22 @@ def price_rule(
     return PriceRule((_ONE + rate, _ONE - rate), (row,))
 
 
-def _event_row(book: Rulebook, board: Board, on: date, event: str) -> Row | None:
+def _event_row(book: Rulebook, board: Board, on: date, event: str, day: int) -> Row | None:
     name = EVENTS.get(event)
     if name is None:
         raise UsageError(
             "session.event", "unknown event of a session", expected=" or ".join(EVENTS), found=event
         )
-    return book.no_limit_days.find((name, board.name), on)
+    return _free_row(book, name, board, on, day)
 
 
 def _free_row(book: Rulebook, event: str, board: Board, on: date, day: int) -> Row | None:
-    """The row that frees day ``day`` of a listing or of a delisting period, by the rule of its first day."""
+    """The row that frees day ``day`` of an event, by the rule of the event's first day."""
     if day < 1:
         raise UsageError("session.day", "days are counted from 1", found=str(day))
     longest = max(int(row.values["days"]) for row in book.no_limit_days.each())
     if day > longest:
         return None
-    started = calendar("XSHG").offset(on, 1 - day)
+    started = on if day == 1 else calendar("XSHG").offset(on, 1 - day)
     row = book.no_limit_days.find((event, board.name), started)
     return row if row is not None and day <= int(row.values["days"]) else None

@@ -74,6 +74,7 @@ def price_limit(given: Given) -> Verdict:
         listing_day=listing_day,
         delisting_day=given.get("delisting_day"),
         event=given.get("event"),
+        event_day=given.count("event_day", 1),
     )
     terms = limit_terms(where, on, rule)
     if terms is None:
@@ -126,22 +127,31 @@ def price_on_tick(given: Given) -> Verdict:
     return Verdict(given.number("price") % Decimal(row.values["tick"]) == 0, (row,))
 
 
+def price_step(given: Given) -> Verdict:
+    """The price step of an instrument and the currency it is quoted in."""
+    where = rulebook().board_row(code_of(given), given.day("date"))
+    row = rulebook().ticks.row((where.values["board"],), given.day("date"))
+    return Verdict({"tick": row.values["tick"], "currency": row.values.get("currency", "CNY")}, (row,))
+
+
 def price_cage(given: Given) -> Verdict:
     where, _ = board_of(given)
     on = given.day("date")
     row = market_table("price_cages").row((where.name,), on)
+    beyond = _BEYOND[row.values["beyond"]]
+    if beyond == 0:
+        return Verdict(_ANSWERS[0], (row,))
     tick = rulebook().ticks.row((where.name,), on)
-    rule = (
-        _BEYOND[row.values["beyond"]],
-        rate(row.values["up"]),
-        rate(row.values["down"]),
-        row.values["ticks"],
-        price(Decimal(tick.values["tick"])),
-    )
+    bounds = rate(row.values["up"]), rate(row.values["down"]), row.values["ticks"]
     ask, bid, last, before = (
         price(given.number(name, "0")) for name in ("ask1", "bid1", "last", "prev_close")
     )
-    answer = native.price_cage(side_of(given), price(given.number("price")), (ask, bid, last, before), rule)
+    answer = native.price_cage(
+        side_of(given),
+        price(given.number("price")),
+        (ask, bid, last, before),
+        (beyond, *bounds, price(Decimal(tick.values["tick"]))),
+    )
     return Verdict(_ANSWERS[answer], (row, tick))
 
 
@@ -151,6 +161,13 @@ def sell_allowed(given: Given) -> Verdict:
         row.values["days"], given.count("qty_before_today"), given.count("bought_today")
     )
     return Verdict(given.count("sell_qty") <= free, (row,))
+
+
+def sell_date(given: Given) -> Verdict:
+    """The first session on which what is bought in a session may be sold."""
+    on = given.day("date")
+    row = rulebook().settlement.row((given.text("asset"),), on)
+    return Verdict(calendar("XSHG").offset(on, row.values["days"]).isoformat(), (row,))
 
 
 def st_buy_cap(given: Given) -> Verdict:
@@ -171,11 +188,11 @@ def is_hft(given: Given) -> Verdict:
 
 
 def program_trading_rules(given: Given) -> Verdict:
-    """Whether program trading is under reporting rules on a date."""
+    """The measures program trading is under on a date, ``NO_RULE`` before there were any."""
     row = market_table("program_trading").find(
         (given.choice("market", "stock", "futures"),), given.day("date")
     )
-    return Verdict(row is not None, (row,) if row else ())
+    return Verdict(row.values["measures"], (row,)) if row else Verdict("NO_RULE")
 
 
 def financing_margin_min(given: Given) -> Verdict:
@@ -249,6 +266,8 @@ CASES: Final[Mapping[str, Callable[[Given], Any]]] = {
     "open_auction_max": open_auction_max,
     "order_qty_ok": order_qty_ok,
     "price_on_tick": price_on_tick,
+    "price_step": price_step,
+    "sell_date": sell_date,
     "price_cage": price_cage,
     "sell_allowed": sell_allowed,
     "st_buy_cap": st_buy_cap,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Final
 
-from quant.core.errors import UsageError
+from quant.core.errors import InvariantBroken, UsageError
 from quant.core.market.market_tables import market_table
 from quant.core.market.rules import rulebook
 from quant.core.market.tables import DatedTable, Row
@@ -33,9 +33,13 @@ __all__ = ["CASES", "transfer_terms"]
 def transfer_terms(row: Row) -> tuple[int, int, int]:
     """Rate of the turnover, micro-yuan a share, and minimum, of a transfer fee row."""
     minimum = money(Decimal(row.values.get("minimum", "0")))
-    if row.values["basis"] == "face_value":
-        return 0, money(Decimal(row.values["rate"])), minimum
-    return rate(row.values["rate"]), 0, minimum
+    match row.values["basis"]:
+        case "face_value":
+            return 0, money(Decimal(row.values["rate"])), minimum
+        case "turnover":
+            return rate(row.values["rate"]), 0, minimum
+        case other:
+            raise InvariantBroken("rule.malformed", "unknown basis of a transfer fee", found=str(other))
 
 
 def stamp_duty(given: Given) -> Verdict:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
+from quant.core.errors import InvariantBroken
 from quant.core.market.calendar import calendar
 from quant.core.market.instrument import Board
 from quant.core.market.market_tables import market_table
@@ -56,6 +57,7 @@ def day_phases(
         start, end = (nanoseconds(late.values[name]) for name in ("start", "end"))
         spans.append((start, end, end, 5))
         rows.append(late)
+    _check(spans, rows)
     return spans, tuple(rows)
 
 
@@ -147,6 +149,19 @@ def _known(
     for kind in asked:
         table.row((exchange, asset, kind), on)
     return day_phases(exchange, asset, board, on)
+
+
+def _check(spans: Sequence[Span], rows: Sequence[Row]) -> None:
+    """Phases follow one another, and cancels end within their phase."""
+    clock = 0
+    for (start, end, cancels, _), row in zip(spans, rows, strict=True):
+        if not clock <= start <= cancels <= end or start == end:
+            raise InvariantBroken(
+                "rule.malformed",
+                "a phase overlaps another one, or its cancels end outside of it",
+                found=f"{row.table} {' '.join(row.key)} {row.span()}",
+            )
+        clock = end
 
 
 def _clock(time: int) -> str:

@@ -60,8 +60,12 @@ def market_of(rows: list[dict[str, str]]) -> Market:
 
     def instants(day: date) -> list[int]:
         midnight = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=8)
-        clock = (timedelta(hours=9, minutes=15), timedelta(hours=9, minutes=30),
-                 timedelta(hours=14, minutes=57), timedelta(hours=15))
+        clock = (
+            timedelta(hours=9, minutes=15),
+            timedelta(hours=9, minutes=30),
+            timedelta(hours=14, minutes=57),
+            timedelta(hours=15),
+        )
         return [int((midnight + at).timestamp()) * 10**9 for at in clock]
 
     price = {name: column(scaled(row[name]) for row in rows) for name in ("open", "high", "low", "close")}
@@ -100,8 +104,16 @@ def run(market: Market) -> Kernel:
             venue.submit(kernel.step(bar))
             drain(venue.poll(bar))
             if phase is Phase.DECIDE:
-                order = Batch.of(BatchKind.INTENTS, bar.ts, phase, t, instrument=[0], kind=[IntentKind.ORDER],
-                                 side=[1], quantity=[1000])
+                order = Batch.of(
+                    BatchKind.INTENTS,
+                    bar.ts,
+                    phase,
+                    t,
+                    instrument=[0],
+                    kind=[IntentKind.ORDER],
+                    side=[1],
+                    quantity=[1000],
+                )
                 venue.submit(kernel.step(order))
                 drain(venue.poll(None))
     return kernel
@@ -126,11 +138,21 @@ def test_final_value_is_the_published_one(kernel: Kernel) -> None:
 def test_every_trade_is_the_published_one(kernel: Kernel, published: Path) -> None:
     fills, trades = kernel.fills(), section(published, "trades")
     sessions = kernel.market.arrays["sessions"]
-    ours = [(str(EPOCH + timedelta(int(sessions[row]))), int(quantity), int(price), int(commission))
-            for row, quantity, price, commission in zip(
-                fills["row"], fills["quantity"], fills["price"], fills["commission"], strict=True)]
-    theirs = [(row["datetime"][:10], int(row["last_quantity"]), scaled(row["last_price"]),
-               round(Decimal(row["commission"]) * 10**6)) for row in trades]
+    ours = [
+        (str(EPOCH + timedelta(int(sessions[row]))), int(quantity), int(price), int(commission))
+        for row, quantity, price, commission in zip(
+            fills["row"], fills["quantity"], fills["price"], fills["commission"], strict=True
+        )
+    ]
+    theirs = [
+        (
+            row["datetime"][:10],
+            int(row["last_quantity"]),
+            scaled(row["last_price"]),
+            round(Decimal(row["commission"]) * 10**6),
+        )
+        for row in trades
+    ]
     assert len(ours) == 68
     assert ours == theirs
 

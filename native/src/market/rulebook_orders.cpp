@@ -6,6 +6,8 @@ namespace quant {
 
 bool order_quantity_ok(const LotRule& lots, const OrderCaps& caps, OrderWay way, int8_t side,
                        int64_t quantity, int64_t position) {
+  if (lots.buy_step <= 0 || lots.sell_step <= 0)
+    broken("rule.lots", "the steps of an order must be positive");
   if (quantity <= 0 || quantity > caps.of(way)) return false;
   if (side == kBuy) return legal_buy(quantity, lots);
   if (quantity > position) return false;

@@ -17,6 +17,7 @@ void need(bool ok, const char* code, const char* message) {
 }  // namespace
 
 int64_t scaled_to_tick(int64_t price, int64_t multiple, int64_t tick) {
+  if (tick <= 0) broken("rule.tick", "a price step must be positive");
   return mul(mul_div_half_up(price, multiple, mul(kRateScale, tick)), tick);
 }
 
@@ -54,6 +55,7 @@ int64_t ex_reference(int64_t prev_close, const ShareDistribution& due, int64_t t
   const int64_t shares = add(add(kRatioScale, due.bonus), add(due.conversion, due.rights));
   need(prev_close > 0 && shares > 0 && value > 0, "corporate_action.impossible",
        "a distribution cannot be worth more than the share");
+  if (tick <= 0) broken("rule.tick", "a price step must be positive");
   const int64_t over = mul(shares, mul(tick, kCashPerPrice));
   return mul(mul_add_div(value, kRatioScale, add(rights, over / 2), over), tick);
 }
