@@ -154,8 +154,12 @@ class Batch:
         """
         schema = SCHEMAS[kind]
         if unknown := set(columns) - set(schema):
-            raise UsageError("batch.column", f"{kind.name} has no column {sorted(unknown)[0]!r}",
-                             expected=", ".join(schema), found=sorted(unknown)[0])
+            raise UsageError(
+                "batch.column",
+                f"{kind.name} has no column {sorted(unknown)[0]!r}",
+                expected=", ".join(schema),
+                found=sorted(unknown)[0],
+            )
         given = {k: np.atleast_1d(np.asarray(v, dtype=schema[k])) for k, v in columns.items()}
         lengths = {len(v) for k, v in given.items() if k != "note"}
         if len(lengths) > 1:
@@ -165,8 +169,9 @@ class Batch:
         return cls(kind, ts, phase, t, n, full)
 
     @classmethod
-    def control(cls, kind: ControlKind, ts: int, phase: Phase, t: int, *, value: int = 0,
-                note: str = "") -> Batch:
+    def control(
+        cls, kind: ControlKind, ts: int, phase: Phase, t: int, *, value: int = 0, note: str = ""
+    ) -> Batch:
         """One control event; ``value`` is the instrument index of FORBID and ALLOW."""
         text = np.frombuffer(note.encode(), dtype="u1")
         return cls.of(BatchKind.CONTROL, ts, phase, t, kind=[int(kind)], value=[value], note=text)
@@ -200,8 +205,12 @@ class Batch:
         """
         magic, version, kind_code, phase, count, ts, t, n = _unpack_header(data)
         if magic != BATCH_MAGIC or version != _VERSION:
-            raise StateConflict("batch.format", "not a batch this program can read",
-                                expected=f"version {_VERSION}", found=f"version {version}")
+            raise StateConflict(
+                "batch.format",
+                "not a batch this program can read",
+                expected=f"version {_VERSION}",
+                found=f"version {version}",
+            )
         known = kind_code in _KINDS and phase in _PHASES
         if not known or n < 0 or count != len(SCHEMAS[BatchKind(kind_code)]):
             raise _damaged("its header makes no sense")
@@ -211,8 +220,12 @@ class Batch:
                 raise _damaged(f"a slice names its market with {_HASH} bytes")
             named = data[offset:].hex()
             if market is not None and market.content_hash != named:
-                raise StateConflict("batch.market", "the slice names another market",
-                                    expected=named, found=market.content_hash)
+                raise StateConflict(
+                    "batch.market",
+                    "the slice names another market",
+                    expected=named,
+                    found=market.content_hash,
+                )
             return cls(kind, ts, Phase(phase), t, n, {}, market, named)
         columns: dict[str, Column] = {}
         for name, dtype in SCHEMAS[kind].items():

@@ -30,8 +30,17 @@ class RuleTables:
     bonus_days: Table
 
     @classmethod
-    def uniform(cls, sessions: int, *, lot: int = 100, odd_lot_sell: bool = True, max_order: int = 1 << 40,
-                settlement_days: int = 1, bonus_days: int = 0, boards: int = BOARDS) -> RuleTables:
+    def uniform(
+        cls,
+        sessions: int,
+        *,
+        lot: int = 100,
+        odd_lot_sell: bool = True,
+        max_order: int = 1 << 40,
+        settlement_days: int = 1,
+        bonus_days: int = 0,
+        boards: int = BOARDS,
+    ) -> RuleTables:
         """The same rule on every board and day."""
         values = (lot, lot, lot, int(odd_lot_sell), max_order, settlement_days, bonus_days)
         return cls(*(_full(sessions, boards, value) for value in values))
@@ -50,9 +59,18 @@ class FeeTables:
     transfer_per_share: Table
 
     @classmethod
-    def uniform(cls, sessions: int, *, commission: int = 0, stamp_buy: int = 0, stamp_sell: int = 0,
-                transfer: int = 0, commission_min: int = 0, transfer_per_share: int = 0,
-                boards: int = BOARDS) -> FeeTables:
+    def uniform(
+        cls,
+        sessions: int,
+        *,
+        commission: int = 0,
+        stamp_buy: int = 0,
+        stamp_sell: int = 0,
+        transfer: int = 0,
+        commission_min: int = 0,
+        transfer_per_share: int = 0,
+        boards: int = BOARDS,
+    ) -> FeeTables:
         """The same rates on every board and day."""
         values = (commission, stamp_buy, stamp_sell, transfer, commission_min, transfer_per_share)
         return cls(*(_full(sessions, boards, value) for value in values))
@@ -61,8 +79,12 @@ class FeeTables:
     def from_lists(cls, tables: Mapping[str, Any], *, sessions: int, boards: int = BOARDS) -> FeeTables:
         """From lists [T][B] (or single numbers, which hold everywhere)."""
         names = [f.name for f in fields(cls)]
-        return cls(*(np.ascontiguousarray(np.broadcast_to(np.asarray(tables[name], "i8"), (sessions, boards)))
-                     for name in names))
+        return cls(
+            *(
+                np.ascontiguousarray(np.broadcast_to(np.asarray(tables[name], "i8"), (sessions, boards)))
+                for name in names
+            )
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +131,12 @@ class KernelConfig:
 
     def __post_init__(self) -> None:
         if (self.participation is not None or self.impact) and self.fill_at == "open":
-            raise UsageError("kernel.participation", "participation and impact need the bar's volume",
-                             expected="fill at close, vwap or worst_of", found="open, where it is unknown")
+            raise UsageError(
+                "kernel.participation",
+                "participation and impact need the bar's volume",
+                expected="fill at close, vwap or worst_of",
+                found="open, where it is unknown",
+            )
         if self.cash_micro < 0:
             raise UsageError("kernel.cash", "initial cash is negative", found=str(self.cash_micro))
 

@@ -71,8 +71,17 @@ class OrderBook:
     def __init__(self, *, tick: int = 1) -> None:
         self._core: Any = native.OrderBook(tick)
 
-    def add(self, order_id: int, side: int, quantity: int, *, kind: OrderKind = OrderKind.LIMIT,
-            price: int = 0, stop: int = 0, tif: Tif = Tif.DAY) -> Columns:
+    def add(
+        self,
+        order_id: int,
+        side: int,
+        quantity: int,
+        *,
+        kind: OrderKind = OrderKind.LIMIT,
+        price: int = 0,
+        stop: int = 0,
+        tif: Tif = Tif.DAY,
+    ) -> Columns:
         """Trades what crosses and rests the remainder; stops wait for the last trade to reach them."""
         return dict(self._core.add(order_id, side, int(kind), int(tif), price, stop, quantity))
 

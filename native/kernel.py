@@ -94,8 +94,12 @@ class Kernel:
         """Apply one input batch; the commands it causes. A slice must be of this kernel's market."""
         if batch.kind is BatchKind.SLICE:
             if batch.market is not self.market and batch.market_hash != self.market.content_hash:
-                raise StateConflict("kernel.market", "the slice is of another market",
-                                    expected=self.market.content_hash, found=batch.market_hash)
+                raise StateConflict(
+                    "kernel.market",
+                    "the slice is of another market",
+                    expected=self.market.content_hash,
+                    found=batch.market_hash,
+                )
             commands = self._core.step_slice(batch.t, int(batch.phase))
         elif batch.kind is BatchKind.CONTROL:
             kind, value = batch.columns["kind"][0], batch.columns["value"][0]
@@ -221,8 +225,9 @@ class SimVenue:
         return venue
 
 
-def construct(plan: ConstructConfig, scores: NDArray[np.float64], eligible: NDArray[np.bool_],
-              kernel: Kernel) -> Batch:
+def construct(
+    plan: ConstructConfig, scores: NDArray[np.float64], eligible: NDArray[np.bool_], kernel: Kernel
+) -> Batch:
     """Target weights from one row of scores [S] (NaN = unknown, never chosen; ties: lower index first).
 
     Held names that leave get an explicit zero. The batch carries the kernel's present instant.
@@ -240,17 +245,34 @@ class FusedResult:
     venue: SimVenue
 
 
-def run_fused(config: KernelConfig, market: Market, construct: ConstructConfig, scores: NDArray[np.float64],
-              eligible: NDArray[np.bool_], rows: NDArray[np.int32], *, first: int = 0,
-              last: int | None = None) -> FusedResult:
+def run_fused(
+    config: KernelConfig,
+    market: Market,
+    construct: ConstructConfig,
+    scores: NDArray[np.float64],
+    eligible: NDArray[np.bool_],
+    rows: NDArray[np.int32],
+    *,
+    first: int = 0,
+    last: int | None = None,
+) -> FusedResult:
     """Sessions first..last (inclusive) in C++ without the GIL, deciding at ``rows`` (ascending).
 
     ``scores`` f64 [R, S] and ``eligible`` bool [R, S] belong to ``rows`` i32 [R]. Same operations in the same
     order as the stepped loop, hence the same chain.
     """
     kernel, venue = Kernel(config, market), SimVenue(config, market)
-    native.run_fused(kernel._core, venue._core, construct, scores, eligible, rows, first,
-                     market.T - 1 if last is None else last, config.decide == "before_close")
+    native.run_fused(
+        kernel._core,
+        venue._core,
+        construct,
+        scores,
+        eligible,
+        rows,
+        first,
+        market.T - 1 if last is None else last,
+        config.decide == "before_close",
+    )
     return FusedResult(kernel, venue)
 
 

@@ -44,10 +44,24 @@ class Market:
         self.handle = native.Market(*(arrays[name] for name in names), *(actions[name] for name in ACTIONS))
 
     @classmethod
-    def from_arrays(cls, *, sessions: Array, instants: Array, open: Array, high: Array, low: Array,
-                    close: Array, pre_close: Array, limit_up: Array, limit_down: Array, vwap: Array,
-                    volume: Array, flags: Array, day: Array | None = None,
-                    actions: Mapping[str, Array] | None = None) -> Market:
+    def from_arrays(
+        cls,
+        *,
+        sessions: Array,
+        instants: Array,
+        open: Array,
+        high: Array,
+        low: Array,
+        close: Array,
+        pre_close: Array,
+        limit_up: Array,
+        limit_down: Array,
+        vwap: Array,
+        volume: Array,
+        flags: Array,
+        day: Array | None = None,
+        actions: Mapping[str, Array] | None = None,
+    ) -> Market:
         """Checks shapes, types and layout; copies nothing. ``day`` None: every bar is a session.
 
         Raises:
@@ -55,8 +69,17 @@ class Market:
         """
         shape = close.shape
         daily = shape if day is None else (len(sessions), *shape[1:])
-        panel = {"open": open, "high": high, "low": low, "close": close, "pre_close": pre_close,
-                 "limit_up": limit_up, "limit_down": limit_down, "vwap": vwap, "volume": volume}
+        panel = {
+            "open": open,
+            "high": high,
+            "low": low,
+            "close": close,
+            "pre_close": pre_close,
+            "limit_up": limit_up,
+            "limit_down": limit_down,
+            "vwap": vwap,
+            "volume": volume,
+        }
         arrays = {k: _checked(k, v, "i8", daily if k in DAILY else shape) for k, v in panel.items()}
         arrays["flags"] = _checked("flags", flags, "u4", daily)
         arrays["sessions"] = _checked("sessions", sessions, "i4", daily[:1])
@@ -128,9 +151,12 @@ def bar_instants(begin: Array, end: Array) -> Array:
 
 def _checked(name: str, array: Array, dtype: str, shape: tuple[int, ...]) -> Array:
     if array.dtype != np.dtype(dtype) or array.shape != shape or not array.flags.c_contiguous:
-        raise UsageError("market.array", f"{name} cannot be used as it is",
-                         expected=f"C-contiguous {np.dtype(dtype)} {shape}",
-                         found=f"{array.dtype} {array.shape}")
+        raise UsageError(
+            "market.array",
+            f"{name} cannot be used as it is",
+            expected=f"C-contiguous {np.dtype(dtype)} {shape}",
+            found=f"{array.dtype} {array.shape}",
+        )
     return array
 
 
@@ -138,8 +164,11 @@ def _check_days(day: Array, sessions: int) -> None:
     steps = np.diff(day)
     whole = len(day) and day[0] == 0 and day[-1] == sessions - 1 and steps.min(initial=0) >= 0
     if (len(day) or sessions) and not (whole and steps.max(initial=0) <= 1):
-        raise UsageError("market.day", "bars cannot be assigned to sessions as they are",
-                         expected="day ascending from 0, every session with a bar")
+        raise UsageError(
+            "market.day",
+            "bars cannot be assigned to sessions as they are",
+            expected="day ascending from 0, every session with a bar",
+        )
 
 
 def _check_instants(instants: Array, day: Array) -> None:
@@ -148,9 +177,12 @@ def _check_instants(instants: Array, day: Array) -> None:
     kept[~first, 0] = False
     wrong = np.flatnonzero(np.diff(instants[kept]) <= 0)
     if len(wrong):
-        raise UsageError("market.instants", "the instants of the bars do not ascend",
-                         expected="preopen < open < decide < close < the next open (bar_instants)",
-                         found=f"{instants[kept][wrong[0]]} ns, then {instants[kept][wrong[0] + 1]} ns")
+        raise UsageError(
+            "market.instants",
+            "the instants of the bars do not ascend",
+            expected="preopen < open < decide < close < the next open (bar_instants)",
+            found=f"{instants[kept][wrong[0]]} ns, then {instants[kept][wrong[0] + 1]} ns",
+        )
 
 
 def _check_actions(columns: Mapping[str, Array], sessions: int, instruments: int) -> None:
@@ -158,9 +190,15 @@ def _check_actions(columns: Mapping[str, Array], sessions: int, instruments: int
     if len(ex) == 0:
         return
     if min(columns["cash_per_share"].min(), columns["bonus_ratio"].min()) < 0:
-        raise UsageError("market.actions", "corporate actions cannot be used as they are",
-                         expected="cash and new shares, never negative")
+        raise UsageError(
+            "market.actions",
+            "corporate actions cannot be used as they are",
+            expected="cash and new shares, never negative",
+        )
     inside = min(ex.min(), instrument.min()) >= 0 and ex.max() < sessions and instrument.max() < instruments
     if not inside or (np.diff(ex * instruments + instrument) < 0).any():
-        raise UsageError("market.actions", "corporate actions cannot be used as they are",
-                         expected="inside the panel, sorted by (ex_index, instrument)")
+        raise UsageError(
+            "market.actions",
+            "corporate actions cannot be used as they are",
+            expected="inside the panel, sorted by (ex_index, instrument)",
+        )

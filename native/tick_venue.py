@@ -94,17 +94,29 @@ class TickOrder:
 class Ticks:
     """L1 rows in exchange time, by reference; ``volume`` traded at ``last`` since the row before."""
 
-    def __init__(self, *, ts: NDArray[np.int64], bid: NDArray[np.int64], ask: NDArray[np.int64],
-                 bid_size: NDArray[np.int64], ask_size: NDArray[np.int64],
-                 last: NDArray[np.int64] | None = None, volume: NDArray[np.int64] | None = None,
-                 instrument: NDArray[np.int32] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        ts: NDArray[np.int64],
+        bid: NDArray[np.int64],
+        ask: NDArray[np.int64],
+        bid_size: NDArray[np.int64],
+        ask_size: NDArray[np.int64],
+        last: NDArray[np.int64] | None = None,
+        volume: NDArray[np.int64] | None = None,
+        instrument: NDArray[np.int32] | None = None,
+    ) -> None:
         if (last is None) != (volume is None):
-            raise UsageError("ticks.trades", "trades need a price and a volume",
-                             found="one of last and volume")
+            raise UsageError(
+                "ticks.trades", "trades need a price and a volume", found="one of last and volume"
+            )
         if len(ts) > 1 and bool((np.diff(ts) < 0).any()):
-            raise UsageError("ticks.order", "rows are not in the order of their time",
-                             expected="ts ascending",
-                             found=f"row {int(np.flatnonzero(np.diff(ts) < 0)[0]) + 1} is earlier")
+            raise UsageError(
+                "ticks.order",
+                "rows are not in the order of their time",
+                expected="ts ascending",
+                found=f"row {int(np.flatnonzero(np.diff(ts) < 0)[0]) + 1} is earlier",
+            )
         self.rows: Final = len(ts)
         self.ts: Final = ts
         self.handle: Final = native.Ticks(ts, instrument, bid, ask, bid_size, ask_size, last, volume)
@@ -144,8 +156,16 @@ class TickVenue:
         """No report: the order was no longer open when the cancel arrived."""
         self._send(sent, TickOrder(order_id, 0, 0, instrument=instrument), Action.CANCEL)
 
-    def replace(self, order_id: int, *, sent: int, quantity: int = 0, price: int = 0, stop: int = 0,
-                instrument: int = 0) -> None:
+    def replace(
+        self,
+        order_id: int,
+        *,
+        sent: int,
+        quantity: int = 0,
+        price: int = 0,
+        stop: int = 0,
+        instrument: int = 0,
+    ) -> None:
         """``quantity`` is the new total, what is filled included; 0 = as it was.
 
         The order keeps its place in the queue when only its quantity falls.
@@ -154,16 +174,33 @@ class TickVenue:
         self._send(sent, changed, Action.REPLACE)
 
     def _send(self, sent: int, order: TickOrder, action: Action) -> None:
-        self._core.submit(sent, order.order_id, int(action), order.instrument, order.side, int(order.kind),
-                          int(order.tif), order.price, order.stop, order.quantity)
+        self._core.submit(
+            sent,
+            order.order_id,
+            int(action),
+            order.instrument,
+            order.side,
+            int(order.kind),
+            int(order.tif),
+            order.price,
+            order.stop,
+            order.quantity,
+        )
 
     def feed(self, ticks: Ticks, first: int = 0, last: int | None = None) -> Columns:
         """The rows first..last (exclusive) and all that happened at them."""
         return dict(self._core.feed(ticks.handle, first, ticks.rows if last is None else last))
 
-    def feed_depth(self, *, ts: NDArray[np.int64], kind: NDArray[np.uint8], side: NDArray[np.int8],
-                   price: NDArray[np.int64], size: NDArray[np.int64],
-                   instrument: NDArray[np.int32] | None = None) -> Columns:
+    def feed_depth(
+        self,
+        *,
+        ts: NDArray[np.int64],
+        kind: NDArray[np.uint8],
+        side: NDArray[np.int8],
+        price: NDArray[np.int64],
+        size: NDArray[np.int64],
+        instrument: NDArray[np.int32] | None = None,
+    ) -> Columns:
         """Trades and level updates of an L2 recording; from then on the instrument has depth."""
         names = np.zeros(len(ts), "i4") if instrument is None else instrument
         return dict(self._core.feed_depth(ts, names, kind, side, price, size))

@@ -5,4 +5,15 @@
 
 from __future__ import annotations
 
-__all__ = ["a_share", "calendars", "cases", "corporate", "costs", "given", "numbers", "phases", "verdict"]
+__all__ = [
+    "a_share",
+    "calendars",
+    "cases",
+    "corporate",
+    "costs",
+    "given",
+    "numbers",
+    "phases",
+    "resolved",
+    "verdict",
+]

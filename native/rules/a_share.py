@@ -27,6 +27,12 @@ _EVENT_FIELDS: Final = ("cash", "bonus", "conversion", "rights")
 _BEYOND: Final = {"none": 0, "reject": 1, "hold": 2}
 _ANSWERS: Final = ("ok", "reject", "hold")
 _WAYS: Final = {"limit": "max_order", "market": "max_market_order", "after_hours": "max_after_hours"}
+_CLASSES: Final = {
+    "stock": "a_share",
+    "etf": "etf_equity_domestic",
+    "fund": "etf_equity_domestic",
+    "cb": "convertible_bond",
+}
 _STATUS: Final = {"*st": "st", "s": "s_unreformed", "delisting_period": "delisting"}
 
 
@@ -65,14 +71,14 @@ def price_limit(given: Given) -> Verdict:
     on = given.day("date")
     where, _ = board_of(given)
     listed = given.day("listing_date") if given.get("listing_date") else None
-    listing_day = _count(listed, on) if listed else given.get("listing_day")
+    listing_day = _count(listed, on) if listed else _optional(given, "listing_day")
     rule = price_rule(
         rulebook(),
         where,
         _status(given),
         on,
         listing_day=listing_day,
-        delisting_day=given.get("delisting_day"),
+        delisting_day=_optional(given, "delisting_day"),
         event=given.get("event"),
         event_day=given.count("event_day", 1),
     )
@@ -156,7 +162,8 @@ def price_cage(given: Given) -> Verdict:
 
 
 def sell_allowed(given: Given) -> Verdict:
-    row = rulebook().settlement.row((given.text("asset"),), given.day("date"))
+    asset = given.text("asset")
+    row = rulebook().settlement.row((_CLASSES.get(asset, asset),), given.day("date"))
     free = native.sellable_today(
         row.values["days"], given.count("qty_before_today"), given.count("bought_today")
     )
@@ -224,6 +231,10 @@ def short_sale_ok(given: Given) -> Verdict:
 def margin_close_out(given: Given) -> Verdict:
     row = market_table("margin_maintenance").row((), given.day("date"))
     return Verdict(row.values["close_out"], (row,))
+
+
+def _optional(given: Given, name: str) -> int | None:
+    return None if given.get(name) is None else given.count(name)
 
 
 def _count(start: date, end: date) -> int:

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from quant.core.ids import parse_code
 from quant.core.market.calendar import ALWAYS, Calendar, calendar
-from quant.core.market.sessions import hours_row, night_before, spans_of_hours
+from quant.core.market.sessions import calendar_name, hours_row, night_before, spans_of_hours
+from quant.core.venues import MIC_OF_NAME, VENUES
 from quant.native.rules.given import Given
 from quant.native.rules.verdict import Verdict
 
@@ -60,7 +61,8 @@ def trading_hours(given: Given) -> Verdict:
 
 def _calendar(given: Given) -> Calendar:
     name = given.text("cal")
-    return calendar(_NAMES.get(name, name))
+    mic = _NAMES.get(name) or MIC_OF_NAME.get(name.upper())
+    return calendar(calendar_name(mic) if mic is not None and mic in VENUES else mic or name)
 
 
 CASES: Final[Mapping[str, Callable[[Given], Any]]] = {

@@ -35,7 +35,10 @@ class Given(dict[str, Any]):
             raise self._wrong(name, "a date as 2024-06-03") from None
 
     def count(self, name: str, default: int | None = None) -> int:
-        value = self.get(name, default) if default is not None else self[name]
+        """A whole number; with a default ``null`` counts as not given."""
+        value = self[name] if default is None else self.get(name)
+        if value is None and default is not None:
+            return default
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(name, "a whole number")
         return value

@@ -32,7 +32,8 @@ _KINDS: Final = {
     "close_auction": 4,
 }
 _LEVELS: Final = ("first", "second")
-_ACTIONS: Final = ("none", "halt_15min", "halt_to_close")
+_ACTIONS: Final = ("none", "halt", "halt_to_close")
+_PAUSE: Final = 1
 _MORNING: Final = nanoseconds("09:30")
 _NOON: Final = nanoseconds("13:00")
 _CLOSE: Final = nanoseconds("15:00")
@@ -99,10 +100,12 @@ def market_open(given: Given) -> Verdict:
 
 
 def circuit_breaker(given: Given) -> Verdict:
-    """What a move of the index sets off: ``none``, ``halt_15min`` or ``halt_to_close``."""
+    """What a move of the index sets off: ``none``, ``halt_15min`` or ``halt_to_close``; ``NO_RULE`` on days
+    without a breaker.
+    """
     row = market_table("circuit_breaker").find((), given.day("date"))
     if row is None:
-        return Verdict("NO_RULE")
+        return Verdict("NO_RULE", also=("none", "RAISE"))
     values = row.values
     rule = (
         rate(values["first"]),
@@ -111,11 +114,14 @@ def circuit_breaker(given: Given) -> Verdict:
         nanoseconds(values["late"]),
         _CLOSE,
     )
-    action, until = native.circuit_breaker(
+    action, _until = native.circuit_breaker(
         rule, rate(given.number("index_ret")), nanoseconds(given.text("time"))
     )
-    named = _ACTIONS[action].replace("15", str(values["pause_minutes"]))
-    return Verdict(f"{named} until {_clock(until)}" if given.get("until") else named, (row,))
+    named, minutes = _ACTIONS[action], values["pause_minutes"]
+    if action == _PAUSE:
+        also = (f"halt_{minutes}", f"halt_{minutes}m", f"halt_{minutes}_min")
+        return Verdict(f"halt_{minutes}min", (row,), also)
+    return Verdict(named, (row,))
 
 
 def ipo_halt(given: Given) -> Verdict:

@@ -12,7 +12,10 @@ __all__ = ["Verdict"]
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``got`` as a worked case writes it: a text is compared to the character, a Decimal by its value."""
+    """``got`` as a worked case writes it: a text is compared to the character, a Decimal by its value.
+    ``also`` are other spellings of the same answer that a case may expect.
+    """
 
     got: Any
     rows: tuple[Row, ...] = ()
+    also: tuple[Any, ...] = ()

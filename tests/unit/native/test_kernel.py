@@ -86,12 +86,21 @@ def test_shares_bought_today_are_sold_tomorrow() -> None:
 
 
 def test_a_bonus_is_floored_and_a_dividend_is_owed_until_its_pay_date() -> None:
-    actions = {"ex_index": [2], "pay_index": [3], "instrument": [0], "cash_per_share": [500_000],
-               "bonus_ratio": [33_333_333], "inferred": [0]}
+    actions = {
+        "ex_index": [2],
+        "pay_index": [3],
+        "instrument": [0],
+        "cash_per_share": [500_000],
+        "bonus_ratio": [33_333_333],
+        "inferred": [0],
+    }
     types = ("i4", "i4", "i4", "i8", "i8", "u1")
     arrays = {key: np.array(value, kind) for (key, value), kind in zip(actions.items(), types, strict=True)}
-    market = flat_market([[100_000], [100_000], [71_300], [71_300]], actions=arrays,
-                         pre_close=[[100_000], [100_000], [71_300], [71_300]])
+    market = flat_market(
+        [[100_000], [100_000], [71_300], [71_300]],
+        actions=arrays,
+        pre_close=[[100_000], [100_000], [71_300], [71_300]],
+    )
     loop = play(market, {0: order(1, 1_000)})
     history = loop.kernel.nav_history()
     assert loop.kernel.positions()["quantity"].tolist() == [1_333]
@@ -103,20 +112,34 @@ def test_a_bonus_is_floored_and_a_dividend_is_owed_until_its_pay_date() -> None:
 
 
 def test_an_ex_date_without_a_quote_is_marked_at_the_theoretical_price() -> None:
-    arrays = {"ex_index": np.array([2], "i4"), "pay_index": np.array([-1], "i4"),
-              "instrument": np.array([0], "i4"), "cash_per_share": np.array([1_000_000], "i8"),
-              "bonus_ratio": np.array([20_000_000], "i8"), "inferred": np.array([0], "u1")}
-    market = flat_market([[100_000], [100_000], [0]], actions=arrays, pre_close=[[100_000], [100_000], [0]],
-                         flags=[[LISTED | TRADING | MAIN << 8]] * 2 + [[LISTED | SUSPENDED | MAIN << 8]])
+    arrays = {
+        "ex_index": np.array([2], "i4"),
+        "pay_index": np.array([-1], "i4"),
+        "instrument": np.array([0], "i4"),
+        "cash_per_share": np.array([1_000_000], "i8"),
+        "bonus_ratio": np.array([20_000_000], "i8"),
+        "inferred": np.array([0], "u1"),
+    }
+    market = flat_market(
+        [[100_000], [100_000], [0]],
+        actions=arrays,
+        pre_close=[[100_000], [100_000], [0]],
+        flags=[[LISTED | TRADING | MAIN << 8]] * 2 + [[LISTED | SUSPENDED | MAIN << 8]],
+    )
     loop = play(market, {0: order(1, 1_000)})
     assert loop.kernel.positions()["price"].tolist() == [75_000]
     assert loop.kernel.nav == (90_000 + 1_000 + 9_000) * YUAN
 
 
 def test_the_odd_part_of_a_position_goes_in_one_order() -> None:
-    arrays = {"ex_index": np.array([2], "i4"), "pay_index": np.array([-1], "i4"),
-              "instrument": np.array([0], "i4"), "cash_per_share": np.array([0], "i8"),
-              "bonus_ratio": np.array([50_000_000], "i8"), "inferred": np.array([0], "u1")}
+    arrays = {
+        "ex_index": np.array([2], "i4"),
+        "pay_index": np.array([-1], "i4"),
+        "instrument": np.array([0], "i4"),
+        "cash_per_share": np.array([0], "i8"),
+        "bonus_ratio": np.array([50_000_000], "i8"),
+        "inferred": np.array([0], "u1"),
+    }
     market = flat_market([[100_000]] * 5, actions=arrays)
     bought = {0: order(1, 100)}
     refused = play(market, bought | {2: order(-1, 30)})
@@ -132,8 +155,12 @@ def test_the_odd_part_of_a_position_goes_in_one_order() -> None:
 ])  # fmt: skip
 def test_what_the_exchange_would_refuse_is_refused(board: int, side: int, quantity: int, reason: Any) -> None:
     flags = [[LISTED | TRADING | board << 8]] * 2
-    loop = play(flat_market([[10_000]] * 2, flags=flags), {0: order(side, quantity)}, rules=board_rules(2),
-                cash_micro=10**13)
+    loop = play(
+        flat_market([[10_000]] * 2, flags=flags),
+        {0: order(side, quantity)},
+        rules=board_rules(2),
+        cash_micro=10**13,
+    )
     assert reasons(loop) == [reason]
 
 
@@ -211,9 +238,14 @@ def test_an_intent_outside_the_market_is_a_usage_error() -> None:
 
 
 def test_money_that_does_not_fit_breaks_instead_of_wrapping() -> None:
-    arrays = {"ex_index": np.array([2], "i4"), "pay_index": np.array([-1], "i4"),
-              "instrument": np.array([0], "i4"), "cash_per_share": np.array([2**62], "i8"),
-              "bonus_ratio": np.array([0], "i8"), "inferred": np.array([0], "u1")}
+    arrays = {
+        "ex_index": np.array([2], "i4"),
+        "pay_index": np.array([-1], "i4"),
+        "instrument": np.array([0], "i4"),
+        "cash_per_share": np.array([2**62], "i8"),
+        "bonus_ratio": np.array([0], "i8"),
+        "inferred": np.array([0], "u1"),
+    }
     with pytest.raises(InvariantBroken) as caught:
         play(flat_market([[100_000]] * 3, actions=arrays), {0: order(1, 100)})
     assert caught.value.fault.code == "money.overflow"
@@ -242,8 +274,11 @@ def test_the_venue_answers_only_when_polled_and_shows_what_rests() -> None:
     market = flat_market([[100_000]] * 2)
     venue = SimVenue(config(2), market)
     assert venue.poll(Batch.slice(market, 0, Phase.PREOPEN)).n == 0
-    venue.submit(Batch.of(BatchKind.COMMANDS, 0, Phase.PREOPEN, 0, order_id=[1], instrument=[0], side=[1],
-                          quantity=[100]))
+    venue.submit(
+        Batch.of(
+            BatchKind.COMMANDS, 0, Phase.PREOPEN, 0, order_id=[1], instrument=[0], side=[1], quantity=[100]
+        )
+    )
     assert venue.open_state()["order_id"].tolist() == []
     assert venue.poll(None).columns["kind"].tolist() == [0]
     assert venue.open_state()["order_id"].tolist() == [1]
@@ -300,11 +335,19 @@ def test_orders_end_in_a_final_state() -> None:
 
 @pytest.mark.parametrize(("days", "sold"), [(0, 1_500), (1, 1_000)])
 def test_bonus_shares_can_be_sold_when_the_rule_says_so(days: int, sold: int) -> None:
-    actions = {"ex_index": np.array([2], "i4"), "pay_index": np.array([-1], "i4"),
-               "instrument": np.array([0], "i4"), "cash_per_share": np.zeros(1, "i8"),
-               "bonus_ratio": np.array([50_000_000], "i8"), "inferred": np.zeros(1, "u1")}
-    market = flat_market([[90_000], [90_000], [60_000], [60_000], [60_000]],
-                         pre_close=[[90_000], [90_000], [60_000], [60_000], [60_000]], actions=actions)
+    actions = {
+        "ex_index": np.array([2], "i4"),
+        "pay_index": np.array([-1], "i4"),
+        "instrument": np.array([0], "i4"),
+        "cash_per_share": np.zeros(1, "i8"),
+        "bonus_ratio": np.array([50_000_000], "i8"),
+        "inferred": np.zeros(1, "u1"),
+    }
+    market = flat_market(
+        [[90_000], [90_000], [60_000], [60_000], [60_000]],
+        pre_close=[[90_000], [90_000], [60_000], [60_000], [60_000]],
+        actions=actions,
+    )
     loop = Stepped(config(5, rules=RuleTables.uniform(5, bonus_days=days)), market)
     zero = {"instrument": [0], "weight": [0]}
     loop.session(0, Batch.of(BatchKind.INTENTS, 0, Phase.CLOSE, 0, **order(1, 1_000)))

@@ -28,8 +28,12 @@ from quant.native.market import bar_instants
 MINUTE = 60 * 10**9
 
 
-def minutes(prices: list[list[list[int]]], *, pre_close: list[list[int]] | None = None,
-            actions: dict[str, Any] | None = None) -> Market:
+def minutes(
+    prices: list[list[list[int]]],
+    *,
+    pre_close: list[list[int]] | None = None,
+    actions: dict[str, Any] | None = None,
+) -> Market:
     """Sessions of bars whose open and close are ``prices`` [D][bars][S]; limits bind nowhere."""
     days, _ = instants(len(prices))
     close = np.array([bar for session in prices for bar in session], "i8")
@@ -38,11 +42,21 @@ def minutes(prices: list[list[list[int]]], *, pre_close: list[list[int]] | None 
     before = [session[0] for session in prices] if pre_close is None else pre_close
     shape = (len(prices), close.shape[1])
     return Market.from_arrays(
-        sessions=days, day=day, instants=bar_instants(begin, begin + MINUTE), open=close.copy(),
-        high=close.copy(), low=close.copy(), close=close, vwap=close.copy(),
-        volume=np.full(close.shape, 10**6, "i8"), pre_close=np.array(before, "i8"),
-        limit_up=np.full(shape, 10**9, "i8"), limit_down=np.ones(shape, "i8"),
-        flags=np.full(shape, 1 | 2 | 1 << 8, "u4"), actions=actions)
+        sessions=days,
+        day=day,
+        instants=bar_instants(begin, begin + MINUTE),
+        open=close.copy(),
+        high=close.copy(),
+        low=close.copy(),
+        close=close,
+        vwap=close.copy(),
+        volume=np.full(close.shape, 10**6, "i8"),
+        pre_close=np.array(before, "i8"),
+        limit_up=np.full(shape, 10**9, "i8"),
+        limit_down=np.ones(shape, "i8"),
+        flags=np.full(shape, 1 | 2 | 1 << 8, "u4"),
+        actions=actions,
+    )
 
 
 def give(loop: Stepped, t: int, phase: Phase, columns: dict[str, Any]) -> None:
@@ -98,9 +112,14 @@ def test_nav_and_chain_have_one_entry_a_session() -> None:
 
 
 def test_actions_are_booked_when_their_session_opens() -> None:
-    actions = {"ex_index": np.array([1], "i4"), "pay_index": np.array([2], "i4"),
-               "instrument": np.array([0], "i4"), "cash_per_share": np.array([1_000_000], "i8"),
-               "bonus_ratio": np.array([100_000_000], "i8"), "inferred": np.zeros(1, "u1")}
+    actions = {
+        "ex_index": np.array([1], "i4"),
+        "pay_index": np.array([2], "i4"),
+        "instrument": np.array([0], "i4"),
+        "cash_per_share": np.array([1_000_000], "i8"),
+        "bonus_ratio": np.array([100_000_000], "i8"),
+        "inferred": np.zeros(1, "u1"),
+    }
     prices = [*TWO_DAYS, [[60_000], [60_000]]]
     loop = Stepped(config(3), minutes(prices, pre_close=[[100_000], [55_000], [60_000]], actions=actions))
     loop.session(0, Batch.of(BatchKind.INTENTS, 0, Phase.CLOSE, 0, **order(1, 1000)))

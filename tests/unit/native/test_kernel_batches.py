@@ -51,8 +51,9 @@ def test_a_slice_names_the_market_instead_of_its_cells() -> None:
 
 
 def test_the_encoding_is_frozen() -> None:
-    batch = Batch.of(BatchKind.REPORTS, 1, Phase.OPEN, 2, order_id=[3], kind=[1], quantity=[4], price=[5],
-                     reason=[6])
+    batch = Batch.of(
+        BatchKind.REPORTS, 1, Phase.OPEN, 2, order_id=[3], kind=[1], quantity=[4], price=[5], reason=[6]
+    )
     assert batch.encode().hex() == (
         "514202020105" "0100000000000000" "02000000" "01000000" "010000000300000000000000" "0100000001"
         "010000000400000000000000" "010000000500000000000000" "010000000600"
@@ -74,8 +75,11 @@ def test_columns_are_checked() -> None:
 
 def test_a_market_refuses_arrays_it_would_have_to_copy() -> None:
     arrays = dict(MARKET.arrays)
-    for name, wrong in (("close", arrays["close"].astype("f8")), ("volume", arrays["volume"][:, :3]),
-                        ("open", np.asfortranarray(arrays["open"]))):
+    for name, wrong in (
+        ("close", arrays["close"].astype("f8")),
+        ("volume", arrays["volume"][:, :3]),
+        ("open", np.asfortranarray(arrays["open"])),
+    ):
         with pytest.raises(UsageError):
             Market.from_arrays(**(arrays | {name: wrong}))
 

@@ -43,8 +43,9 @@ def test_one_other_close_changes_the_chain_from_its_session_on() -> None:
     name = int(fills["instrument"][(fills["row"] == 22) & (fills["side"] > 0)][0])
     arrays = {key: value.copy() for key, value in MARKET.arrays.items()}
     arrays["close"][row, name] += 100
-    other = run_fused(config(), Market.from_arrays(**arrays, actions=MARKET.actions), PLAN, SCORES, ELIGIBLE,
-                      ROWS).kernel
+    other = run_fused(
+        config(), Market.from_arrays(**arrays, actions=MARKET.actions), PLAN, SCORES, ELIGIBLE, ROWS
+    ).kernel
     same = [a == b for a, b in zip(kernel.chain(), other.chain(), strict=True)]
     assert same == [t < row for t in range(T)]
 

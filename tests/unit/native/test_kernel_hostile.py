@@ -151,8 +151,16 @@ def sent(loop: Stepped) -> None:
 def test_a_fill_beyond_all_sums_stops_the_session(quantity: int, price: int) -> None:
     loop = begin()
     sent(loop)
-    report = Batch.of(BatchKind.REPORTS, 0, Phase.OPEN, 1, order_id=[1], kind=[int(ReportKind.FILL)],
-                      quantity=[quantity], price=[price])
+    report = Batch.of(
+        BatchKind.REPORTS,
+        0,
+        Phase.OPEN,
+        1,
+        order_id=[1],
+        kind=[int(ReportKind.FILL)],
+        quantity=[quantity],
+        price=[price],
+    )
     with pytest.raises(InvariantBroken):
         loop.kernel.step(report)
 
@@ -166,8 +174,12 @@ def test_intents_of_any_size_are_answered() -> None:
             loop.session(t)
             n = 40
             columns = {name: rng.choice(values, n) for name in ("weight", "quantity", "price")}
-            columns |= {"instrument": rng.integers(0, 2, n), "kind": rng.integers(0, 5, n),
-                        "side": rng.integers(-2, 3, n), "tif": rng.integers(0, 2, n)}
+            columns |= {
+                "instrument": rng.integers(0, 2, n),
+                "kind": rng.integers(0, 5, n),
+                "side": rng.integers(-2, 3, n),
+                "tif": rng.integers(0, 2, n),
+            }
             intend(loop, columns)
         loop.session(4)
 
@@ -186,9 +198,14 @@ def test_a_venue_refuses_what_is_not_in_its_market() -> None:
 @pytest.mark.parametrize("name", ["cash_per_share", "bonus_ratio"])
 def test_a_market_refuses_negative_distributions(name: str) -> None:
     base = flat_market(PRICES)
-    actions = {"ex_index": np.array([1], "i4"), "pay_index": np.array([-1], "i4"),
-               "instrument": np.array([0], "i4"), "cash_per_share": np.zeros(1, "i8"),
-               "bonus_ratio": np.zeros(1, "i8"), "inferred": np.zeros(1, "u1")}
+    actions = {
+        "ex_index": np.array([1], "i4"),
+        "pay_index": np.array([-1], "i4"),
+        "instrument": np.array([0], "i4"),
+        "cash_per_share": np.zeros(1, "i8"),
+        "bonus_ratio": np.zeros(1, "i8"),
+        "inferred": np.zeros(1, "u1"),
+    }
     actions[name] = np.array([-100_000_000], "i8")
     with pytest.raises(UsageError):
         Market.from_arrays(**base.arrays, actions=actions)
