@@ -15,6 +15,7 @@ Money is int64 micro-yuan, prices int64 at PRICE_SCALE, quantities shares, instr
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +65,7 @@ __all__ = [
     "Tif",
     "construct",
     "next_state",
+    "run_called",
     "run_fused",
 ]
 
@@ -73,6 +75,8 @@ LedgerKind: Any = native.LedgerKind
 OrderState: Any = native.OrderState
 OrderEvent: Any = native.OrderEvent
 Columns = dict[str, NDArray[Any]]
+Rows = list[dict[str, int]]
+Ask = Callable[[int, int, int], Rows | Columns | None]
 
 
 def next_state(state: Any, event: Any) -> Any:
@@ -142,6 +146,10 @@ class Kernel:
     def positions(self) -> Columns:
         """instrument, quantity, sellable, cost (micro-yuan of what is held, buying fees included), price."""
         return dict(self._core.positions())
+
+    def quantity(self, instrument: int) -> int:
+        """Shares held of one instrument."""
+        return int(self._core.quantity(instrument))
 
     def position_history(self) -> Columns:
         """At the last session of each month and of the market: row, instrument, quantity, cost, price."""
@@ -273,6 +281,19 @@ def run_fused(
         market.T - 1 if last is None else last,
         config.decide == "before_close",
     )
+    return FusedResult(kernel, venue)
+
+
+def run_called(config: KernelConfig, market: Market, ask: Callable[[Kernel], Ask], *, phases: Sequence[Phase],
+               decide_seen: bool, rows: NDArray[np.uint8] | None = None) -> FusedResult:
+    """Every bar in C++, asking Python at ``phases`` of the bars that ``rows`` u8 [T] marks (None = all).
+
+    ``ask(kernel)`` gives the function that is called with (bar, phase, ns UTC); it returns None, intents as
+    rows (dicts of the columns of :data:`SCHEMAS` that are not 0), or as columns. Same operations in the same
+    order as the stepped loop, hence the same chain.
+    """
+    kernel, venue = Kernel(config, market), SimVenue(config, market)
+    native.run_called(kernel._core, venue._core, [int(p) for p in phases], decide_seen, rows, ask(kernel))
     return FusedResult(kernel, venue)
 
 

@@ -116,6 +116,17 @@ class MarketData:
         self._index[code] = found
         return found
 
+    @cached_property
+    def series(self) -> dict[tuple[str, str], tuple[memoryview, int]]:
+        """One column of one field with the phase it is known from, kept for those that were asked for."""
+        return {}
+
+    def series_of(self, field: str, code: str) -> tuple[memoryview, int]:
+        """The series of a field that there is; kept. Raises UsageError ``code.*``."""
+        column = np.asarray(self.columns[field], dtype=np.float64)[:, self.instrument(code)]
+        found = self.series[field, code] = memoryview(column), int(KNOWN_FROM.get(field, Phase.CLOSE))
+        return found
+
     def session(self, t: int) -> date:
         """Session of bar ``t``."""
         return from_epoch_days(int(self.market.arrays["sessions"][self.market.session_of(t)]))

@@ -90,9 +90,13 @@ def run_replay(
     """The same loop without a folder: a backtest of a strategy that decides in Python.
 
     ``until`` is the last instant replayed; ``journal`` keeps the inputs where someone wants to see them.
+    Without them, and for a strategy that does not answer order events, the bars are worked off in C++.
     """
     from quant.native.kernel import Kernel
+    from quant.trading.memory import run_in_memory
 
+    if until is None and journal is None and on_day is None and not strategy.reacts:
+        return run_in_memory(plan, data, config, strategy, rows=rows)
     market = data.market
     shown = None if on_day is None else lambda day, _book: on_day(day)
     ports = Ports(

@@ -106,8 +106,16 @@ class View:
 
     def last(self, field: str, *, code: str | None = None) -> Any:
         """The newest known values of ``field``, ``[S]``, or one float for ``code``."""
-        newest = self.history(field, 1, code=code)[0]
-        return float(newest) if code is not None else newest
+        if code is None:
+            return self.history(field, 1)[0]
+        data = self._data
+        series = data.series.get((field, code))
+        if series is None:
+            self._matrix(field)
+            series = data.series_of(field, code)
+        values, known = series
+        at = data.first + self.t - (self.phase < known)
+        return values[at] if at >= 0 else math.nan
 
     def limits(self, code: str) -> tuple[float, float]:
         """Today's (limit up, limit down) in yuan; NaN where the day has none."""
@@ -135,8 +143,7 @@ class View:
 
     def position(self, code: str) -> int:
         """Shares held of ``code``, 0 if none."""
-        held = self.positions.get(self.codes[self._data.instrument(code)])
-        return held.quantity if held else 0
+        return self._book.quantity(self._data.instrument(code))
 
     def orders(self) -> list[SeenOrder]:
         """Today's orders so far, with those that a rule or a risk limit rejected before they were sent."""
@@ -174,6 +181,10 @@ class View:
         names = ("instrument", "kind", "weight", "quantity", "side", "price")
         columns = {name: [row.get(name, 0) for row in self._rows] for name in names}
         return Batch.of(BatchKind.INTENTS, self.ts, self.phase, self.t, **columns)
+
+    def rows(self) -> list[dict[str, int]] | None:
+        """What was intended so far, as rows; None when nothing was."""
+        return self._rows or None
 
     def _intend(self, code: str, kind: IntentKind, **values: int) -> None:
         instrument = self._data.instrument(code)

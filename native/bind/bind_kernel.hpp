@@ -7,6 +7,7 @@ namespace quant {
 
 nanobind::dict commands_to_columns(const Commands& commands);
 nanobind::dict intents_to_columns(const std::vector<Intent>& intents);
+std::vector<Intent> read_intents(const nanobind::dict& columns);
 KernelConfig read_config(nanobind::handle config);
 
 void bind_errors(nanobind::module_& m);

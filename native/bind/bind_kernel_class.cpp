@@ -40,8 +40,6 @@ nb::dict intents_to_columns(const std::vector<Intent>& intents) {
   return out;
 }
 
-namespace {
-
 std::vector<Intent> read_intents(const nb::dict& columns) {
   std::vector<Intent> rows(column_length(columns, "instrument"));
   take_column(columns, "instrument", rows, &Intent::instrument);
@@ -57,6 +55,8 @@ std::vector<Intent> read_intents(const nb::dict& columns) {
   take_column(columns, "order_id", rows, &Intent::order_id);
   return rows;
 }
+
+namespace {
 
 std::vector<Report> read_reports(const nb::dict& columns) {
   std::vector<Report> rows(column_length(columns, "order_id"));
@@ -215,6 +215,11 @@ void bind_views(nb::class_<Kernel>& cls) {
       .def_prop_ro("state_hash", [](const Kernel& k) { return hex(k.head()); })
       .def("chain", &chain_of)
       .def("positions", &positions_of)
+      .def("quantity",
+           [](const Kernel& kernel, int32_t instrument) {
+             const Position* held = kernel.ledger().find(instrument);
+             return held == nullptr ? int64_t{0} : held->quantity;
+           })
       .def("position_history", &position_history_of)
       .def("orders", &orders_of)
       .def("fills", &fills_of)

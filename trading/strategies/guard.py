@@ -23,6 +23,8 @@ class Guard:
     def call(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
         """Raises StrategyError, located in the user's file, for whatever goes wrong in it."""
         try:
+            if sys.stdout is sys.stderr:
+                return function(*args)
             with contextlib.redirect_stdout(sys.stderr):
                 return function(*args)
         except InvariantBroken:

@@ -10,13 +10,17 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 
+from quant.core.errors import InvariantBroken
 from quant.core.money import PRICE_SCALE
-from quant.native.batch import Batch, ReportKind
+from quant.native.batch import Batch, Phase, ReportKind
+from quant.trading.market_data import MarketData
+from quant.trading.ports import Book
 from quant.trading.strategies.guard import Guard
 from quant.trading.view import OrderEvent, View, book_of
 
@@ -29,6 +33,7 @@ _KINDS: Final[dict[int, Literal["ack", "fill", "cancelled", "rejected", "expired
 }
 
 
+_PHASES: Final = tuple(Phase)
 _ATOMS: Final = frozenset({str, int, bool, type(None)})
 
 
@@ -55,6 +60,25 @@ class PythonStrategy:
         """Raises StrategyError, located in the user's file, for whatever goes wrong in it."""
         self._guard.call("decide", self._user.decide, view)
         return view.intents()
+
+    def asking(self, data: MarketData, seed: int) -> Callable[[Book], Callable[[int, int, int], Any]]:
+        """``decide`` for a run in memory, without a batch: (bar, phase, ns) -> rows of intents."""
+        decide, located = self._user.decide, self._guard.located
+
+        def of(book: Book) -> Callable[[int, int, int], Any]:
+            def ask(t: int, phase: int, ts: int) -> Any:
+                view = View(data, book, ts, t, _PHASES[phase], seed)
+                try:
+                    decide(view)
+                except InvariantBroken:
+                    raise
+                except (Exception, SystemExit) as error:
+                    raise located("decide", error) from error
+                return view.rows()
+
+            return ask
+
+        return of
 
     def on_events(self, view: View, events: Batch) -> Batch:
         self._guard.call("on_events", self._user.on_events, view, order_events(view, events))

@@ -2,51 +2,9 @@
 
 #include <algorithm>
 
+#include "quant/session/loop.hpp"
+
 namespace quant {
-namespace {
-
-class Loop {
- public:
-  Loop(Kernel& kernel, SimVenue& venue) : kernel_(kernel), venue_(venue) {}
-
-  void slice(int32_t t, Phase phase) {
-    kernel_.on_slice(t, phase, commands_);
-    submit();
-    venue_.poll(t, phase, reports_);
-    answer();
-  }
-
-  void decide(const std::vector<Intent>& intents) {
-    kernel_.on_intents(intents, commands_);
-    submit();
-    venue_.drain(reports_);
-    answer();
-  }
-
- private:
-  void submit() {
-    venue_.submit(commands_);
-    commands_.clear();
-  }
-
-  // Until the venue has nothing more to say at this instant.
-  void answer() {
-    while (!reports_.empty()) {
-      kernel_.on_reports(reports_, commands_);
-      reports_.clear();
-      submit();
-      venue_.drain(reports_);
-    }
-  }
-
-  Kernel& kernel_;
-  SimVenue& venue_;
-  Commands commands_;
-  std::vector<Report> reports_;
-};
-
-}  // namespace
-
 void run_fused(Kernel& kernel, SimVenue& venue, const ConstructPlan& plan, const Decisions& decisions,
                int32_t first, int32_t last, bool before_close) {
   Loop loop(kernel, venue);

@@ -175,6 +175,9 @@ class FakeKernel:
             "price": np.full(count, 10_000, "i8"),
         }
 
+    def quantity(self, instrument: int) -> int:
+        return int(self.state["held"].get(str(instrument), 0))
+
     def orders(self) -> dict[str, Any]:
         names = ("order_id", "instrument", "side", "quantity", "filled", "state")
         return {n: np.array([o[n] for o in self.state["orders"]], "i8") for n in names}
