@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import cache
 from typing import Final, Literal
 
-from quant.core.errors import UsageError
+from quant.core.errors import Location, RuleMissing, UsageError
 from quant.core.market.calendar import calendar
 from quant.core.market.tables import DatedTable, Row
 from quant.core.money import MONEY_SCALE, PRICE_SCALE, RATE_SCALE, scaled
@@ -158,9 +158,13 @@ def _holiday(row: Row, year: int) -> date:
 
 @dataclass(frozen=True, slots=True)
 class DayTradeTerms:
-    """A day-trading rule: ``day_trades`` 0 has no count. Shares at RATE_SCALE, equity in micro-dollars."""
+    """A day-trading rule: ``day_trades`` 0 has no count; ``window`` sessions are counted, the day's included.
+
+    Shares at RATE_SCALE, equity in micro-dollars.
+    """
 
     day_trades: int
+    window: int
     share: int
     min_equity: int
     power: int
@@ -175,10 +179,11 @@ def day_trading_row(on: date, *, broker_keeps_count: bool = False) -> Row:
     if not broker_keeps_count or until is None:
         return row
     if on > until:
-        raise UsageError(
-            "us.day_trading",
+        raise RuleMissing(
+            "rule.missing",
             f"no broker may count day trades after {until}",
-            expected="broker_keeps_count false",
+            where=Location(rules.file),
+            expected="an account that does not count them",
             found=on.isoformat(),
         )
     older = rules.rows[()]
@@ -189,6 +194,7 @@ def day_trade_terms(row: Row) -> DayTradeTerms:
     values = row.values
     return DayTradeTerms(
         int(values.get("day_trades", 0)),
+        int(values.get("window_days", 0)),
         scaled(values.get("share", 0), RATE_SCALE, exact=True),
         scaled(values.get("min_equity", 0), MONEY_SCALE, exact=True),
         int(values.get("power", 0)),

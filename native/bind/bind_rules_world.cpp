@@ -52,7 +52,8 @@ void bind_us(nb::module_& m) {
   });
   m.def("us_market_halt",
         [](int64_t fall, int32_t minute, const Numbers& levels, int32_t minutes, int32_t not_after) {
-          return us::market_halt(fall, minute, us_halt_terms(levels, minutes, not_after));
+          const auto halt = us::market_halt(fall, minute, us_halt_terms(levels, minutes, not_after));
+          return std::pair(halt.level, halt.minutes);
         });
   m.def("us_on_tick", &us::on_tick);
   m.def("us_round_lot", [](int64_t price, const Numbers& up_to, const Numbers& lots) {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Final
 
 from quant.core.market import us
@@ -66,12 +66,22 @@ def us_settle_date(given: Given) -> Verdict:
 
 
 def pdt_restricted(given: Given) -> Verdict:
-    """Whether the account may make no further day trades."""
-    keeps = bool(given.get("broker_keeps_pdt", False))
-    row = us.day_trading_row(given.day("date"), broker_keeps_count=keeps)
+    """Whether the account may make no further day trades.
+
+    ``day_trades_5bd``: those of the window that ends on the date; or ``day_trade_dates``, of which those in
+    the window are counted. ``broker_keeps_pdt``: the broker has not gone over to the rule of 2026.
+    """
+    on, keeps = given.day("date"), bool(given.get("broker_keeps_pdt", False))
+    row = us.day_trading_row(on, broker_keeps_count=keeps)
     terms = us.day_trade_terms(row)
+    if "day_trade_dates" in given:
+        dates = [date.fromisoformat(str(each)) for each in given["day_trade_dates"]]
+        since = calendar("XNYS").offset(on, 1 - terms.window) if terms.window > 1 else on
+        count = sum(since <= each <= on for each in dates)
+    else:
+        count = given.count("day_trades_5bd")
     got = native.us_pdt_restricted(
-        given.count("day_trades_5bd"),
+        count,
         scaled(given.number("share_of_trades"), RATE_SCALE, exact=True),
         scaled(given.number("equity"), MONEY_SCALE, exact=True),
         terms.day_trades,
@@ -82,14 +92,14 @@ def pdt_restricted(given: Given) -> Verdict:
 
 
 def us_day_trading_power(given: Given) -> Verdict:
-    """What an account may buy for the day, in dollars."""
+    """What an account may buy for the day, in dollars, and the regime that says so."""
     row = us.day_trading_row(given.day("date"), broker_keeps_count=bool(given.get("broker_keeps_pdt", False)))
     terms = us.day_trade_terms(row)
     equity, held = (
         scaled(given.number(name), MONEY_SCALE, exact=True) for name in ("equity", "maintenance_margin")
     )
     power = native.us_day_trading_power(equity, held, terms.day_trades, terms.power, terms.maintenance)
-    return Verdict(unscaled(power, MONEY_SCALE), (row,))
+    return Verdict({"regime": row.values["regime"], "power": unscaled(power, MONEY_SCALE)}, (row,))
 
 
 def luld(given: Given) -> Verdict:
@@ -111,17 +121,17 @@ def luld(given: Given) -> Verdict:
 
 
 def us_market_halt(given: Given) -> Verdict:
-    """Minutes a fall of the S&P 500 stops the market for, ``close`` for the rest of the day."""
+    """The level a fall of the S&P 500 reaches and the minutes of its halt; ``close``: the rest of the day."""
     row = us.table("us_market_halts").row((), given.day("date"))
     terms = us.halt_terms(row)
-    minutes = native.us_market_halt(
+    level, minutes = native.us_market_halt(
         scaled(given.number("fall"), RATE_SCALE, exact=True),
         us.clock_minutes(given.text("time")),
         list(terms.levels),
         terms.minutes,
         terms.not_after,
     )
-    return Verdict("close" if minutes < 0 else minutes, (row,))
+    return Verdict({"level": level, "halt": "close" if minutes < 0 else minutes}, (row,))
 
 
 def us_price_on_tick(given: Given) -> Verdict:

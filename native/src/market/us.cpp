@@ -60,10 +60,11 @@ Bands luld(int64_t reference, int32_t minute, int32_t open, int32_t close, const
   return {to_cent(std::max<int64_t>(middle - width, 0)), to_cent(add(middle, width))};
 }
 
-int32_t market_halt(int64_t fall, int32_t minute, const HaltTerms& terms) {
-  if (fall >= terms.levels[2]) return kRestOfDay;
-  if (fall < terms.levels[0] || minute >= terms.not_after) return 0;
-  return terms.minutes;
+Halt market_halt(int64_t fall, int32_t minute, const HaltTerms& terms) {
+  int32_t level = 0;
+  while (level < 3 && fall >= terms.levels[level]) ++level;
+  if (level == 3) return {level, kRestOfDay};
+  return {level, level == 0 || minute >= terms.not_after ? 0 : terms.minutes};
 }
 
 bool on_tick(int64_t price, int64_t tick, int64_t tick_below_one) {

@@ -55,8 +55,12 @@ struct HaltTerms {
 
 constexpr int32_t kRestOfDay = -1;
 
-// Minutes the whole market stops for at this fall of the index, kRestOfDay after the last level, 0 = goes on.
-int32_t market_halt(int64_t fall, int32_t minute, const HaltTerms& terms);
+struct Halt {
+  int32_t level = 0, minutes = 0;  // kRestOfDay, 0 = goes on
+};
+
+// What a fall of the index stops: levels 1 and 2 the market for minutes, unless late in the day.
+Halt market_halt(int64_t fall, int32_t minute, const HaltTerms& terms);
 
 bool on_tick(int64_t price, int64_t tick, int64_t tick_below_one);
 int32_t round_lot(int64_t price, std::span<const int64_t> up_to, std::span<const int64_t> lots);
