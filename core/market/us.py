@@ -198,7 +198,7 @@ def day_trade_terms(row: Row) -> DayTradeTerms:
         scaled(values.get("share", 0), RATE_SCALE, exact=True),
         scaled(values.get("min_equity", 0), MONEY_SCALE, exact=True),
         int(values.get("power", 0)),
-        scaled(values["maintenance"], RATE_SCALE, exact=True),
+        scaled(values.get("maintenance", 0), RATE_SCALE, exact=True),
     )
 
 
@@ -289,19 +289,18 @@ def margin_terms(row: Row) -> MarginTerms:
 
 
 def phase_hours(phase: str, on: date) -> tuple[int, int, Row]:
-    """(start, end) of a phase of a session in minutes after midnight, early closes taken into account."""
+    """(start, end) of a phase of a session in minutes after midnight, early closes taken into account.
+
+    ``pre`` ends when the regular session begins, ``post`` begins when it ends.
+    """
     row = table("us_hours").row((phase,), on)
-    start, end = clock_minutes(row.values["start"]), clock_minutes(row.values["end"])
+    if phase == "pre":
+        return clock_minutes(row.values["start"]), phase_hours("regular", on)[0], row
     early = calendar("XNYS").early_close(on)
-    if early is None:
-        return start, end, row
-    match phase:
-        case "regular":
-            return start, clock_minutes(early), row
-        case "post":
-            return clock_minutes(early), clock_minutes(row.values["early_end"]), row
-        case _:
-            return start, end, row
+    if phase == "post":
+        end = row.values["end" if early is None else "early_end"]
+        return phase_hours("regular", on)[1], clock_minutes(end), row
+    return clock_minutes(row.values["start"]), clock_minutes(early or row.values["end"]), row
 
 
 def clock_minutes(clock: str) -> int:

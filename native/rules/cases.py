@@ -34,7 +34,7 @@ NO_RULE: Final = ("RAISE", "NO_RULE")
 
 _MODULES: Final = (
     "a_share", "phases", "costs", "corporate", "calendars",
-    "futures", "options", "us", "crypto",
+    "futures", "options", "us", "crypto", "in_force",
 )  # fmt: skip
 
 

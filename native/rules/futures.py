@@ -72,22 +72,25 @@ def futures_margin(given: Given) -> Verdict:
 def futures_settlement_price(given: Given) -> Verdict:
     """Settlement price from the trades of a day: ``trades`` of [clock, price, volume] of the trading day.
 
-    A night's trades come first; the last ``minutes`` count back from the close of the day's hours.
+    Clocks after the close are those of the night before it. ``tick`` where no row has the contract's.
     """
     code, on = parse_code(given.text("code")), given.day("date")
-    row, contract = futures.settlement_row(code, on), futures.contract_row(code, on)
+    row = futures.settlement_row(code, on)
+    contract = None if "tick" in given else futures.contract_row(code, on)
+    tick = _units(given, "tick") if contract is None else futures.tick_units(contract)
     minutes = int(row.values["minutes"])
     trades = list(given["trades"])
     if minutes:
-        segments = trading_hours(code, [on])
-        since = segments[-1].end - minutes * 60 * NS_PER_SECOND
-        trades = [each for each in trades if session_instant("XSHG", on, str(each[0])) >= since]
+        last = trading_hours(code, [on])[-1]
+        since = last.end - minutes * 60 * NS_PER_SECOND
+        trades = [each for each in trades if since <= session_instant("XSHG", on, str(each[0])) <= last.until]
     price = native.futures_settlement_price(
         [futures.price_units(Decimal(str(each[1]))) for each in trades],
         [int(each[2]) for each in trades],
-        futures.tick_units(contract),
+        tick,
     )
-    return Verdict("NONE" if price < 0 else unscaled(price, PRICE_SCALE), (row, contract))
+    rows = (row,) if contract is None else (row, contract)
+    return Verdict("NONE" if price < 0 else unscaled(price, PRICE_SCALE), rows)
 
 
 def futures_final_settlement(given: Given) -> Verdict:
