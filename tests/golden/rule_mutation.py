@@ -127,7 +127,7 @@ def holds(case: Case) -> bool:
 def _units(table: DatedTable) -> list[tuple[Row, ...]]:
     found: dict[Any, list[Row]] = {}
     for row in table.each():
-        said = tuple(row.values.items())
+        said = repr(tuple(row.values.items()))
         found.setdefault((row.start, row.end, said, row.source, row.note), []).append(row)
     return [tuple(rows) for rows in found.values()]
 

@@ -24,7 +24,7 @@ from quant.native.extension import native
 from quant.native.rules.cases import functions, read_cases, run_case
 from quant.native.rules.crypto import filters_of
 
-CASES = Path(__file__).parent / "rule_cases.yaml"
+CASES = Path(__file__).parent / "rule_cases_world.yaml"
 INSTANT = 1_700_000_000_000_000_000
 
 

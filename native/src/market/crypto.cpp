@@ -125,6 +125,8 @@ int64_t liquidation_price(const Position& position, const Bracket& bracket, int6
   const int64_t over = is_long ? sub(cost, spare) : sub(spare, cost);
   const int64_t under = is_long ? kRateScale - bracket.rate : kRateScale + bracket.rate;
   if (over <= 0) return 0;
+  positive(unit, "a tick");
+  positive(under, "one less the maintenance rate");
   const int64_t steps =
       ratio_half_up(over, mul(kCoinScale / unit, kRateScale), magnitude(position.quantity), under);
   return mul(steps, unit);

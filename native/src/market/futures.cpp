@@ -13,7 +13,7 @@ constexpr int64_t kCent = 10'000;
 int64_t half_up(int64_t over, int64_t under) { return (over + under / 2) / under; }
 
 int64_t to_tick(int64_t sum, int64_t count, int64_t tick) {
-  const int64_t steps = mul(count, tick);
+  const int64_t steps = mul(count, positive(tick, "a tick"));
   return mul(mul_add_div(sum, 2, steps, mul(steps, 2)), tick);
 }
 
@@ -33,7 +33,7 @@ int64_t fee(int64_t price, int64_t multiplier, int64_t quantity, Offset offset, 
   const int64_t rate = opens ? terms.open : today ? terms.close_today : terms.close;
   const int64_t lot = opens ? terms.open_lot : today ? terms.close_today_lot : terms.close_lot;
   const int64_t by_value = mul_div_half_up(notional(price, multiplier, quantity), rate, kRateScale);
-  return mul(half_up(add(by_value, mul(lot, quantity)), unit), unit);
+  return mul(half_up(add(by_value, mul(lot, quantity)), positive(unit, "a unit of money")), unit);
 }
 
 Closed close_lots(int64_t quantity, Offset offset, int64_t today, int64_t yesterday, bool explicit_today) {
@@ -47,6 +47,7 @@ Closed close_lots(int64_t quantity, Offset offset, int64_t today, int64_t yester
 }
 
 Limits price_limits(int64_t prev_settle, int64_t rate, int64_t tick) {
+  positive(tick, "a tick");
   const int64_t up = mul_div(prev_settle, kRateScale + rate, kRateScale);
   const int64_t down = mul_add_div(prev_settle, kRateScale - rate, kRateScale - 1, kRateScale);
   return {up / tick * tick, std::max((down + tick - 1) / tick * tick, tick)};

@@ -46,7 +46,7 @@ bool pdt_restricted(int32_t day_trades, int64_t share, int64_t equity, const Day
 int64_t day_trading_power(int64_t equity, int64_t maintenance_margin, const DayTradeTerms& terms) {
   const int64_t excess = std::max<int64_t>(sub(equity, maintenance_margin), 0);
   if (terms.day_trades != 0) return mul(excess, terms.power);
-  return mul_div(excess, kRateScale, terms.maintenance);
+  return mul_div(excess, kRateScale, positive(terms.maintenance, "the maintenance margin"));
 }
 
 Bands luld(int64_t reference, int32_t minute, int32_t open, int32_t close, const LuldTerms& terms) {
@@ -68,7 +68,7 @@ Halt market_halt(int64_t fall, int32_t minute, const HaltTerms& terms) {
 }
 
 bool on_tick(int64_t price, int64_t tick, int64_t tick_below_one) {
-  return price > 0 && price % (price >= kPriceScale ? tick : tick_below_one) == 0;
+  return price > 0 && price % positive(price >= kPriceScale ? tick : tick_below_one, "a tick") == 0;
 }
 
 int32_t round_lot(int64_t price, std::span<const int64_t> up_to, std::span<const int64_t> lots) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <cstdint>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -23,6 +24,12 @@ class Failure : public std::runtime_error {
 
 [[noreturn]] inline void broken(const char* code, const std::string& message) {
   throw Failure(FailureKind::kBroken, code, message);
+}
+
+// A rate, a tick or a unit that divides: 0 or less is a wrong table or a wrong question, never a crash.
+inline int64_t positive(int64_t value, const char* what) {
+  if (value > 0) return value;
+  throw Failure(FailureKind::kUsage, "rules.terms", std::string(what) + " must be above 0");
 }
 
 }  // namespace quant
