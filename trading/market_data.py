@@ -123,7 +123,7 @@ class MarketData:
 
     def series_of(self, field: str, code: str) -> tuple[memoryview, int]:
         """The series of a field that there is; kept. Raises UsageError ``code.*``."""
-        column = np.asarray(self.columns[field], dtype=np.float64)[:, self.instrument(code)]
+        column: Any = np.asarray(self.columns[field], dtype=np.float64)[:, self.instrument(code)]
         found = self.series[field, code] = memoryview(column), int(KNOWN_FROM.get(field, Phase.CLOSE))
         return found
 
