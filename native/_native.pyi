@@ -75,6 +75,8 @@ class Reason(enum.IntEnum):
 
     REDUCED_TO_CASH = 34
 
+    CORPORATE_ACTION = 35
+
     DAILY_LOSS = 40
 
     DRAWDOWN = 41
@@ -104,6 +106,8 @@ class OrderState(enum.IntEnum):
 
     EXPIRED = 9
 
+    REPLACING = 10
+
 class OrderEvent(enum.IntEnum):
     """What can happen to an order."""
 
@@ -126,6 +130,16 @@ class OrderEvent(enum.IntEnum):
     REJECT = 8
 
     EXPIRE = 9
+
+    REPLACE_REQUEST = 10
+
+    REPLACE = 11
+
+    REPLACE_REFUSED = 12
+
+    TRIGGER = 13
+
+    CARRY = 14
 
 class LedgerKind(enum.IntEnum):
     """What a ledger entry is."""

@@ -157,7 +157,8 @@ class Kernel:
 
     def orders(self) -> Columns:
         """order_id, row, ts, instrument, side, wanted, quantity, filled, price (0: market), state, reason,
-        target_weight (-1: none), tag. ``wanted`` was asked for, ``quantity`` sent after lots and cash."""
+        target_weight (-1: none), tag, kind (OrderKind), tif (Tif), stop (0: none). ``wanted`` was asked for,
+        ``quantity`` sent after lots and cash, or what a replace made of it."""
         return dict(self._core.orders())
 
     def fills(self) -> Columns:

@@ -59,7 +59,7 @@ def order_states() -> str:
     foot = ["", f"Final: {', '.join(_code(s) for s in final)}.", "", "## Reasons", ""]
     foot += [
         "Why an order was not (fully) filled or was changed, and why trading halted. The numbers are stored",
-        "in journals, run folders and state hashes and never change. 1 to 9 come from the venue, 20 to 34",
+        "in journals, run folders and state hashes and never change. 1 to 9 come from the venue, 20 to 35",
         "from the kernel before an order is sent, 40 to 42 halt the account.",
         "",
     ]

@@ -45,7 +45,8 @@ def open_orders(book: Book) -> dict[int, int]:
     from quant.native.kernel import OrderState
 
     orders = book.orders()
-    states = (OrderState.SENT, OrderState.WORKING, OrderState.PARTIAL, OrderState.CANCELLING)
+    states = (OrderState.SENT, OrderState.WORKING, OrderState.PARTIAL, OrderState.CANCELLING,
+              OrderState.REPLACING)  # fmt: skip
     sent = np.isin(orders["state"], [int(state.value) for state in states])
     left = orders["quantity"] - orders["filled"]
     return dict(zip(orders["order_id"][sent].tolist(), left[sent].tolist(), strict=True))

@@ -105,7 +105,7 @@ def _rebuild(loop: SessionLoop, entry: Entry, following: Entry, commands: Batch)
         return
     if following.origin is Origin.REFUSAL:
         if commands.n:
-            submit_part(venue, commands, commands.columns["action"] != Action.NEW)
+            submit_part(venue, commands, commands.columns["action"] == Action.CANCEL)
         return
     venue.submit(commands)
     halted_next = entry.origin is Origin.REFUSAL and is_halt(following.batch)

@@ -183,12 +183,12 @@ class SessionLoop:
         return (reports, Origin.INPUT, b"") if reports.n else None
 
     def _dispatch(self, commands: Batch) -> Batch | None:
-        """Submit, unless a halt is in force: then new orders are answered with rejections and never sent."""
+        """Submit; where a halt is in force only cancels, and the rest is answered with rejections."""
         if not commands.n:
             return None
-        fresh = commands.columns["action"] == Action.NEW
+        fresh = commands.columns["action"] != Action.CANCEL
         if not fresh.any() or self.ports.control.lock() is None:
-            self.orders_today += int(fresh.sum())
+            self.orders_today += int((commands.columns["action"] == Action.NEW).sum())
             self.ports.venue.submit(commands)
             return None
         submit_part(self.ports.venue, commands, ~fresh)
@@ -289,7 +289,7 @@ def step(kernel: Book, batch: Batch, origin: Origin) -> Batch:
 
 
 def refusal(commands: Batch, fresh: Any) -> Batch:
-    """Rejections of the new orders among ``commands``, as a venue would word them."""
+    """Rejections of the new and changed orders among ``commands``, as a venue would word them."""
     from quant.native.kernel import Reason
 
     columns = commands.columns
@@ -300,7 +300,9 @@ def refusal(commands: Batch, fresh: Any) -> Batch:
         commands.phase,
         commands.t,
         order_id=columns["order_id"][fresh],
-        kind=np.full(count, int(ReportKind.REJECTED), np.uint8),
+        kind=np.where(
+            columns["action"][fresh] == Action.NEW, int(ReportKind.REJECTED), int(ReportKind.REPLACE_REJECTED)
+        ).astype(np.uint8),
         quantity=columns["quantity"][fresh],
         price=np.zeros(count, np.int64),
         reason=np.full(count, int(Reason.HALTED.value), np.uint16),

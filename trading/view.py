@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,18 @@ from quant.core.errors import QuantError, UsageError
 from quant.core.market.instrument import LISTED, SUSPENDED
 from quant.core.money import MONEY_SCALE, PRICE_SCALE, RATE_SCALE
 from quant.core.time import from_epoch_days
-from quant.native.batch import Batch, BatchKind, IntentKind, Phase
+from quant.native.batch import Batch, BatchKind, IntentKind, OrderKind, Phase, Tif
 from quant.trading.market_data import KNOWN_FROM, MarketData
 from quant.trading.ports import Book, Ns
 
 Floats = NDArray[np.float64]
 Number = int | float | Decimal
+EventKind = Literal[
+    "ack", "fill", "cancelled", "rejected", "expired", "cancel_rejected", "replaced", "replace_rejected",
+    "triggered", "carried",
+]  # fmt: skip
+Kind = Literal["market", "limit", "stop", "stop_limit", "open_auction", "close_auction"]
+InForce = Literal["day", "gtc", "ioc", "fok"]
 _MAX_WEIGHT: Final = 100.0
 _MAX_QUANTITY: Final = 10**15
 
@@ -164,21 +170,70 @@ class View:
         self._intend(code, IntentKind.QUANTITY, quantity=_whole(quantity, 0))
 
     def order(
-        self, code: str, side: Literal["buy", "sell"], quantity: int, price: Number | None = None
+        self,
+        code: str,
+        side: Literal["buy", "sell"],
+        quantity: int,
+        price: Number | None = None,
+        *,
+        kind: Kind | None = None,
+        stop: Number | None = None,
+        tif: InForce = "day",
     ) -> None:
-        """Send one order for the day; ``price`` None = at the market, else the limit in yuan."""
-        if side not in ("buy", "sell"):
+        """Send one order; ``price`` None = at the market, else the limit in yuan.
+
+        ``kind`` follows from ``price`` and ``stop`` unless it is an auction's: the stop makes a market
+        (or, with a price, limit) order of it once it has traded. ``tif``: good for the ``day``, till
+        cancelled (``gtc``), immediate or cancel (``ioc``), fill or kill (``fok``).
+        """
+        _one_of("side", side, ("buy", "sell"))
+        own = ("limit" if price is not None else "market") if stop is None else (
+            "stop_limit" if price is not None else "stop"
+        )
+        chosen = own if kind is None else _one_of("kind", kind, get_args(Kind))
+        if chosen != own and not chosen.endswith("_auction"):
             raise UsageError(
-                "intent.side", f"{side!r} is not a side", expected="buy or sell", found=repr(side)
+                "intent.kind", f"a {chosen} order does not fit the prices given", expected=own, found=chosen
             )
-        limit = 0 if price is None else round(_finite("price", price, 1 / PRICE_SCALE, 1e9) * PRICE_SCALE)
         self._intend(
-            code, IntentKind.ORDER, quantity=_whole(quantity, 1), side=1 if side == "buy" else -1, price=limit
+            code,
+            IntentKind.ORDER,
+            quantity=_whole(quantity, 1),
+            side=1 if side == "buy" else -1,
+            price=_price("price", price),
+            stop=_price("stop", stop),
+            order_kind=int(OrderKind[chosen.upper()]),
+            tif=int(Tif[_one_of("tif", tif, get_args(InForce)).upper()]),
+        )
+
+    def cancel(self, order_id: int) -> None:
+        """Take an open order back; nothing happens to one that is done already."""
+        self._amend(order_id, IntentKind.CANCEL)
+
+    def replace(
+        self,
+        order_id: int,
+        *,
+        quantity: int | None = None,
+        price: Number | None = None,
+        stop: Number | None = None,
+    ) -> None:
+        """Change an open order with a limit or a stop; None = as it was.
+
+        ``quantity`` is the new total, what is filled included.
+        """
+        self._amend(
+            order_id,
+            IntentKind.REPLACE,
+            quantity=0 if quantity is None else _whole(quantity, 1),
+            price=_price("price", price),
+            stop=_price("stop", stop),
         )
 
     def intents(self) -> Batch:
         """What was intended so far, in order."""
-        names = ("instrument", "kind", "weight", "quantity", "side", "price")
+        names = ("instrument", "kind", "weight", "quantity", "side", "price", "tif", "order_kind", "stop",
+                 "order_id")  # fmt: skip
         columns = {name: [row.get(name, 0) for row in self._rows] for name in names}
         return Batch.of(BatchKind.INTENTS, self.ts, self.phase, self.t, **columns)
 
@@ -197,6 +252,21 @@ class View:
                 hint="choose among view.tradable(), or widen use.universe",
             )
         self._rows.append({"instrument": instrument, "kind": int(kind), **values})
+
+    def _amend(self, order_id: int, kind: IntentKind, **values: int) -> None:
+        orders = self._book.orders()
+        known = isinstance(order_id, int | np.integer) and 1 <= order_id <= len(orders["order_id"])
+        if not known:
+            raise UsageError(
+                "intent.order_id",
+                "there is no such order",
+                expected="an id of view.orders()",
+                found=repr(order_id),
+            )
+        instrument = int(orders["instrument"][int(order_id) - 1])
+        self._rows.append(
+            {"instrument": instrument, "kind": int(kind), "order_id": int(order_id), **values}
+        )
 
     def _matrix(self, field: str) -> NDArray[Any]:
         try:
@@ -225,7 +295,7 @@ class OrderEvent:
     order_id: int
     code: str
     side: Literal["buy", "sell"]
-    kind: Literal["ack", "fill", "cancelled", "rejected", "expired"]
+    kind: EventKind
     quantity: int
     price: float
     reason: str = field(default="")
@@ -281,6 +351,18 @@ def _unknown_field(field: str, columns: Mapping[str, Any]) -> QuantError:
         expected=", ".join(sorted(columns)),
         hint=f"did you mean {near[0]!r}?" if near else None,
     )
+
+
+def _one_of(what: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise UsageError(
+            f"intent.{what}", f"{value!r} is not a {what}", expected=" or ".join(allowed), found=repr(value)
+        )
+    return value
+
+
+def _price(what: str, value: Number | None) -> int:
+    return 0 if value is None else round(_finite(what, value, 1 / PRICE_SCALE, 1e9) * PRICE_SCALE)
 
 
 def _count(n: int) -> int:

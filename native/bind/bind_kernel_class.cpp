@@ -109,6 +109,9 @@ nb::dict orders_of(const Kernel& kernel) {
   put_column(out, "reason", rows, &Order::reason);
   put_column(out, "target_weight", rows, &Order::weight);
   put_column(out, "tag", rows, &Order::tag);
+  put_column(out, "kind", rows, &Order::kind);
+  put_column(out, "tif", rows, &Order::tif);
+  put_column(out, "stop", rows, &Order::stop);
   return out;
 }
 

@@ -65,6 +65,7 @@ KernelConfig read_config(nb::handle config) {
   out.on_insufficient_cash = policy == "reduce"   ? CashPolicy::kReduce
                              : policy == "reject" ? CashPolicy::kReject
                                                   : CashPolicy::kOverdraft;
+  out.protection = nb::cast<int64_t>(config.attr("protection"));
   out.rounding = nb::cast<std::string>(config.attr("rounding")) == "cent" ? 10'000 : 1;
   out.limits = read_limits(config.attr("risk"));
   using L = LotRule;

@@ -231,6 +231,7 @@ _REASONS = {
     "cash_floor": ("risk: cash reserve", "风控：现金下限"),
     "cash": ("not enough cash", "资金不足"),
     "reduced_to_cash": ("cut to the cash at hand", "按可用资金削减"),
+    "corporate_action": ("withdrawn on an ex-date", "除权除息日撤单"),
     "daily_loss": ("halted by daily loss", "单日亏损熔断"),
     "drawdown": ("halted by drawdown", "回撤熔断"),
     "operator": ("halted by the operator", "人工熔断"),

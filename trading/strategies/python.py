@@ -12,7 +12,7 @@ import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 
@@ -22,14 +22,19 @@ from quant.native.batch import Batch, Phase, ReportKind
 from quant.trading.market_data import MarketData
 from quant.trading.ports import Book
 from quant.trading.strategies.guard import Guard
-from quant.trading.view import OrderEvent, View, book_of
+from quant.trading.view import EventKind, OrderEvent, View, book_of
 
-_KINDS: Final[dict[int, Literal["ack", "fill", "cancelled", "rejected", "expired"]]] = {
+_KINDS: Final[dict[int, EventKind]] = {
     int(ReportKind.ACK): "ack",
     int(ReportKind.FILL): "fill",
     int(ReportKind.CANCELLED): "cancelled",
     int(ReportKind.REJECTED): "rejected",
     int(ReportKind.EXPIRED): "expired",
+    int(ReportKind.CANCEL_REJECTED): "cancel_rejected",
+    int(ReportKind.REPLACED): "replaced",
+    int(ReportKind.REPLACE_REJECTED): "replace_rejected",
+    int(ReportKind.TRIGGERED): "triggered",
+    int(ReportKind.CARRIED): "carried",
 }
 
 

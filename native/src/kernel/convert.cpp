@@ -62,8 +62,7 @@ Kernel::Planned Kernel::plan(const Intent& intent) {
   };
   if (halted_) return refused(Reason::HALTED);
   if (paused_) return refused(Reason::PAUSED);
-  if (intent.tif != Tif::kDay || intent.price < 0 || intent.quantity > kMaxQuantity)
-    return refused(Reason::INVALID);
+  if (const Reason reason = terms_of(intent); reason != Reason::NONE) return refused(reason);
   switch (intent.kind) {
     case IntentKind::kOrder:
       if ((intent.side != kBuy && intent.side != kSell) || intent.quantity <= 0)
@@ -77,8 +76,23 @@ Kernel::Planned Kernel::plan(const Intent& intent) {
       if (intent.weight == 0) return plan_target(intent, -1, 0);
       if (reference_price(intent.instrument) == 0) return refused(Reason::NO_PRICE);
       return plan_target(intent, mul_div(std::max<int64_t>(ledger_.nav(), 0), intent.weight, kRateScale), 0);
+    default:
+      return refused(Reason::INVALID);
   }
-  return refused(Reason::INVALID);
+}
+
+// Limit kinds have a limit, stops a stop price; an auction has one day, and a stop cannot be immediate.
+Reason Kernel::terms_of(const Intent& i) const {
+  const bool known = i.tif <= Tif::kFok && i.order_kind <= OrderKind::kCloseAuction;
+  if (!known || i.price < 0 || i.stop < 0 || i.quantity > kMaxQuantity) return Reason::INVALID;
+  const bool immediate = i.tif == Tif::kIoc || i.tif == Tif::kFok;
+  if (is_stop(i.order_kind) != (i.stop > 0)) return Reason::INVALID;
+  if (is_stop(i.order_kind) && immediate) return Reason::INVALID;
+  if (is_auction(i.order_kind) && i.tif != Tif::kDay) return Reason::INVALID;
+  if (i.order_kind == OrderKind::kLimit || i.order_kind == OrderKind::kStopLimit) {
+    if (i.price == 0) return Reason::INVALID;
+  }
+  return i.order_kind == OrderKind::kStop && i.price > 0 ? Reason::INVALID : Reason::NONE;
 }
 
 Kernel::Planned Kernel::plan_target(const Intent& intent, int64_t desired_micros, int64_t desired_quantity) {
@@ -174,6 +188,7 @@ void Kernel::place_buy(const Planned& planned) {
     open = add(open, quantity);
     ++open_orders_;
     waiting_.push_back(buy.id);
+    open_.push_back(buy.id);
     left = floor_buy(left - quantity, rule);
   }
 }
@@ -190,13 +205,18 @@ int64_t Kernel::create(const Planned& planned, int64_t wanted, Reason refused) {
   born.tag = intent.tag;
   born.wanted = born.quantity = wanted;
   born.price = intent.price;
+  born.stop = intent.stop;
+  born.kind =
+      intent.order_kind == OrderKind::kMarket && intent.price > 0 ? OrderKind::kLimit : intent.order_kind;
   if (intent.kind == IntentKind::kWeight) born.weight = intent.weight;
   if (intent.kind != IntentKind::kOrder) {
     const bool zero = intent.kind == IntentKind::kWeight ? intent.weight == 0 : intent.quantity == 0;
     born.target = zero ? Target::kZero : Target::kHold;
   }
-  session_(Mark::kNewOrder, born.id, born.instrument, born.side, born.wanted, born.price, born.target,
-           born.tag);
+  const bool plain = intent.order_kind == OrderKind::kMarket && intent.tif == Tif::kDay;
+  session_(plain ? Mark::kNewOrder : Mark::kNewSpecial, born.id, born.instrument, born.side, born.wanted,
+           born.price, born.target, born.tag);
+  if (!plain) session_(born.kind, born.tif, born.stop);
   if (refused != Reason::NONE) {
     born.quantity = 0;
     advance(born, OrderEvent::REJECT, refused);

@@ -55,7 +55,28 @@ void Kernel::on_intents(const std::vector<Intent>& intents, Commands& out) {
                     "an intent names an instrument outside the market");
     }
   }
+  const auto amends = [](const Intent& i) {
+    return i.kind == IntentKind::kCancel || i.kind == IntentKind::kReplace;
+  };
+  for (const Intent& intent : intents) {
+    if (amends(intent) && (intent.order_id < 1 || intent.order_id > static_cast<int64_t>(orders_.size()))) {
+      throw Failure(FailureKind::kUsage, "kernel.order_id", "an intent names an order that does not exist");
+    }
+  }
   for (const Intent& intent : intents) record(intent);
+  if (!std::any_of(intents.begin(), intents.end(), amends)) return take(intents, out);
+  std::vector<Intent> others;
+  for (const Intent& intent : intents) {
+    if (amends(intent)) {
+      amend(intent, out);
+    } else {
+      others.push_back(intent);
+    }
+  }
+  take(others, out);
+}
+
+void Kernel::take(const std::vector<Intent>& intents, Commands& out) {
   if (halted_) {
     convert(intents, out);  // every one is refused
     return;
@@ -86,6 +107,22 @@ void Kernel::on_reports(const std::vector<Report>& reports, Commands& out) {
         break;
       case ReportKind::kExpired:
         advance(target, OrderEvent::EXPIRE, report.reason);
+        break;
+      case ReportKind::kCancelRejected:
+        advance(target, OrderEvent::CANCEL_REFUSED, report.reason);
+        break;
+      case ReportKind::kReplaced:
+        replaced(target, report);
+        break;
+      case ReportKind::kReplaceRejected:
+        drop_replace(target);
+        advance(target, OrderEvent::REPLACE_REFUSED, report.reason);
+        break;
+      case ReportKind::kTriggered:
+        advance(target, OrderEvent::TRIGGER, target.reason);
+        break;
+      case ReportKind::kCarried:
+        carry(target);
         break;
       default:
         broken("kernel.report", "a report of an unknown kind");
@@ -169,7 +206,7 @@ bool Kernel::sound() const {
   if (forbidden_.size() != static_cast<size_t>(market_.S) || next_action_ > market_.actions.size)
     return false;
   if (!ledger_.sound(market_.S)) return false;
-  int64_t open = 0, sells = 0;
+  int64_t open = 0, sells = 0, carried = 0;
   std::vector<std::array<int64_t, 2>> on_way(ledger_.positions().size());  // sells, buys by position
   try {
     int64_t reserved = 0;
@@ -180,6 +217,8 @@ bool Kernel::sound() const {
       if (o.state == OrderState::NEW || o.state >= OrderState::kCount) return false;
       if (o.filled < 0 || o.quantity < o.filled || o.reserved < 0 || o.notional < 0) return false;
       if (o.commission < 0 || o.stamp < 0 || o.transfer < 0) return false;
+      if (o.kind > OrderKind::kCloseAuction || o.tif > Tif::kFok || o.reserve_price < 0) return false;
+      if (o.next_quantity < 0 || o.next_reserve < 0) return false;
       if (is_final(o.state)) {
         if (o.reserved != 0) return false;
         continue;
@@ -187,10 +226,12 @@ bool Kernel::sound() const {
       const Position* position = ledger_.find(o.instrument);
       if (position == nullptr || o.remaining() == 0) return false;
       int64_t& way = on_way[static_cast<size_t>(position - ledger_.positions().data())][o.side == kBuy];
-      way = add(way, o.remaining());
+      way = add(way, o.on_way());
       reserved = add(reserved, o.reserved);
+      if (static_cast<size_t>(open) >= open_.size() || open_[static_cast<size_t>(open)] != o.id) return false;
       ++open;
-      sells += o.side == kSell;
+      sells += o.side == kSell && o.kind == OrderKind::kMarket;
+      carried += o.carried;
     }
     if (reserved != ledger_.reserved()) return false;
     ledger_.check();
@@ -201,7 +242,8 @@ bool Kernel::sound() const {
     const Position& p = ledger_.positions()[k];
     if (p.open_sell != on_way[k][0] || p.open_buy != on_way[k][1]) return false;
   }
-  if (open != open_orders_ || sells != open_sells_) return false;
+  if (open != open_orders_ || sells != open_sells_ || carried != carried_) return false;
+  if (open_.size() != static_cast<size_t>(open)) return false;
   std::vector<bool> waits(orders_.size(), false);
   for (const int64_t id : waiting_) {
     if (id < 1 || id > static_cast<int64_t>(orders_.size())) return false;

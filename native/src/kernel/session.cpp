@@ -23,18 +23,21 @@ uint64_t fold(uint64_t mix, int64_t value) {
 
 void Kernel::open_session(int32_t t, Commands& out) {
   if (!closed_) {  // a venue that never answered: its orders of the day are void
-    for (Order& order : orders_) {
-      if (!is_final(order.state)) advance(order, OrderEvent::EXPIRE, Reason::VENUE_SILENT);
-    }
+    const std::vector<int64_t> open = open_;
     waiting_.clear();
+    for (const int64_t id : open) {
+      if (!order(id).carried) advance(order(id), OrderEvent::EXPIRE, Reason::VENUE_SILENT);
+    }
     close_session();
   }
+  for (const int64_t id : open_) order(id).carried = false;
+  carried_ = 0;
   row_ = t;
   phase_ = Phase::kPreopen;
   closed_ = false;
   opened_ = ledger_.totals();
   ledger_.settle_t1();
-  book_actions();
+  book_actions(out);
   ledger_.pay_receivables(t, session());
   ledger_.check();
   const std::vector<Intent> pending = std::exchange(pending_, {});
@@ -51,12 +54,16 @@ void Kernel::begin_bar(int32_t t, Commands& out) {
   convert(pending, out);
 }
 
-void Kernel::book_actions() {
+void Kernel::book_actions(Commands& out) {
   const CorporateActions& actions = market_.actions;
   while (next_action_ < actions.size && actions.ex_index[next_action_] < session()) ++next_action_;
   for (; next_action_ < actions.size && actions.ex_index[next_action_] == session(); ++next_action_) {
     const size_t k = next_action_;
     const int32_t i = actions.instrument[k];
+    const std::vector<int64_t> open = open_;  // orders from before stand at prices that are no longer
+    for (const int64_t id : open) {
+      if (order(id).instrument == i) request_cancel(order(id), Reason::CORPORATE_ACTION, out);
+    }
     const Position* position = ledger_.find(i);
     if (position == nullptr || position->quantity == 0) continue;
     ledger_.book_action(row_, std::max(actions.pay_index[k], session()), i, actions.cash_per_share[k],
@@ -71,8 +78,8 @@ void Kernel::book_actions() {
 // the end of the session once no order is open.
 void Kernel::settle(Commands& out) {
   if (closed_) return;
-  if (phase_ >= config_.fill.phase() && open_sells_ == 0 && !waiting_.empty()) release_buys(out);
-  if (phase_ == Phase::kClose && open_orders_ == 0 && market_.closes(row_)) close_session();
+  if (!waiting_.empty()) release_buys(out);
+  if (phase_ == Phase::kClose && open_orders_ == carried_ && market_.closes(row_)) close_session();
 }
 
 void Kernel::close_session() {
@@ -131,13 +138,7 @@ void Kernel::halt(Reason reason, Commands* out) {
   Commands none;
   convert(pending, none);  // what was decided before the halt is refused, not kept for after the reset
   if (out == nullptr) return;
-  for (const int64_t id : std::exchange(waiting_, {})) advance(order(id), OrderEvent::CANCEL, Reason::HALTED);
-  for (Order& open : orders_) {
-    if (is_final(open.state) || open.state == OrderState::CANCELLING) continue;
-    advance(open, OrderEvent::CANCEL_REQUEST, Reason::HALTED);
-    out->push_back({open.id, Action::kCancel, open.instrument, open.side, open.remaining(), open.price,
-                    open.tif, open.target});
-  }
+  for (const int64_t id : std::vector<int64_t>(open_)) request_cancel(order(id), Reason::HALTED, *out);
 }
 
 bool Kernel::month_ends() const {

@@ -18,6 +18,7 @@ bool lost(int64_t nav, int64_t from, int64_t fraction) {
 }  // namespace
 
 Reason refuse(const OrderView& order, const RiskLimits& limits) {
+  if (order.too_large) return Reason::ORDER_VALUE;
   if (order.buys && order.forbidden) return Reason::FORBIDDEN;
   if (limits.order_quantity_max >= 0 && order.quantity > limits.order_quantity_max)
     return Reason::ORDER_QUANTITY;

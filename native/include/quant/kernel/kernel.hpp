@@ -21,6 +21,8 @@ struct KernelConfig {
   int64_t cash = 0;
   FillRule fill;
   CashPolicy on_insufficient_cash = CashPolicy::kReduce;
+  int64_t protection =
+      100'000'000;       // above the reference price, of buys without a limit where the day has none
   int64_t rounding = 1;  // fees are multiples of this many micro-yuan
   RiskLimits limits;
   DatedTable<LotRule> lots;
@@ -73,7 +75,7 @@ class Kernel {
   bool follows(int32_t t, Phase phase) const;
   void begin_bar(int32_t t, Commands& out);
   void open_session(int32_t t, Commands& out);
-  void book_actions();
+  void book_actions(Commands& out);
   void settle(Commands& out);
   void close_session();
   void mark_to_close(int32_t t);
@@ -83,12 +85,14 @@ class Kernel {
   bool month_ends() const;
 
   // convert.cpp: intents become orders
+  void take(const std::vector<Intent>& intents, Commands& out);
   void convert(const std::vector<Intent>& intents, Commands& out);
   Planned plan(const Intent& intent);
   Planned plan_target(const Intent& intent, int64_t desired_micros, int64_t desired_quantity);
   void place_sell(const Planned& planned, Commands& out);
   void place_buy(const Planned& planned);
   int64_t create(const Planned& planned, int64_t wanted, Reason refused);
+  Reason terms_of(const Intent& intent) const;
   // The newest close of the session before this bar, else its ex-reference price, else the mark; 0 = none.
   int64_t reference_price(int32_t instrument) const;
 
@@ -99,8 +103,24 @@ class Kernel {
   void finish(Order& order);
   void apply_fill(Order& order, const Report& report);
   void release_buys(Commands& out);
+  bool releasable(const Order& order) const;
   Reason admit_buy(Order& order);
+  // What the cash of a buy is set aside for: the bar's price, its limit, or the highest price it may fill at.
+  int64_t buying_price(const Order& order) const;
+  int64_t protection(int32_t instrument, int64_t least) const;
+  int64_t rest_cost(const Order& order, int64_t total, int64_t price) const;
+  void set_aside(Order& order);
   Reason gate(const Order& order, int64_t price) const;
+  OrderView view_of(const Order& order, int64_t total, int64_t price) const;
+
+  // amend.cpp: cancel and replace
+  void amend(const Intent& intent, Commands& out);
+  void request_cancel(Order& order, Reason reason, Commands& out);
+  void request_replace(Order& order, const Intent& intent, Commands& out);
+  Reason refuse_replace(const Order& order, int64_t total, int64_t price, int64_t stop) const;
+  void replaced(Order& order, const Report& report);
+  void drop_replace(Order& order);
+  void carry(Order& order);
 
   void record(const Intent& intent);
   bool sound() const;
@@ -111,8 +131,8 @@ class Kernel {
   template <class A>
   void fields(A& a) {
     a(row_, marked_, phase_, closed_, halted_, paused_, head_, session_bytes_, peak_, previous_nav_,
-      open_orders_, open_sells_, next_action_, ledger_, orders_, fills_, pending_, waiting_, forbidden_,
-      nav_history_, position_history_, chain_, opened_);
+      open_orders_, open_sells_, carried_, next_action_, ledger_, orders_, fills_, pending_, waiting_,
+      forbidden_, nav_history_, position_history_, chain_, opened_, open_);
   }
 
   const Market& market_;
@@ -130,13 +150,15 @@ class Kernel {
   int64_t peak_ = 0;
   int64_t previous_nav_ = 0;
   int64_t open_orders_ = 0;
-  int64_t open_sells_ = 0;
+  int64_t open_sells_ = 0;  // market orders, whose cash waiting buys wait for
+  int64_t carried_ = 0;     // of the open orders those that rest beyond the session
   uint64_t next_action_ = 0;
   Ledger ledger_;
   std::vector<Order> orders_;
   std::vector<Fill> fills_;
   std::vector<Intent> pending_;
   std::vector<int64_t> waiting_;
+  std::vector<int64_t> open_;  // orders without a final state, oldest first
   std::vector<uint8_t> forbidden_;
   std::vector<NavRecord> nav_history_;
   std::vector<PositionRecord> position_history_;

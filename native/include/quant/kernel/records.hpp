@@ -44,6 +44,8 @@ enum class Mark : uint8_t {
   kIntent = 'I',
   kOrderIntent = 'J',  // one that is not plain
   kNewOrder = 'N',
+  kNewSpecial = 'M',  // one with a kind or time in force of its own
+  kReplace = 'R',
   kOrderEvent = 'O',
   kSent = 'S',
   kFill = 'F',

@@ -27,14 +27,21 @@ struct Order {
   int64_t price = 0;
   int64_t stop = 0;
   int64_t protect = 0;
-  int64_t reserved = 0;  // cash held back for what is not filled yet
+  int64_t reserved = 0;       // cash held back for what is not filled yet
+  int64_t reserve_price = 0;  // at this price
+  // A replace on its way to the venue, next_quantity 0 = none.
+  int64_t next_quantity = 0, next_price = 0, next_stop = 0, next_reserve = 0;
+  bool carried = false;  // rests at the venue beyond the end of the session
   int64_t notional = 0;  // of the fills so far; fees are cumulative per order
   int64_t commission = 0, stamp = 0, transfer = 0;
   int64_t remaining() const { return quantity - filled; }
+  // Shares that count as on their way: the larger of what is open and what a replace may make of it.
+  int64_t on_way() const { return (next_quantity > quantity ? next_quantity : quantity) - filled; }
   template <class A>
   void fields(A& a) {
     a(id, row, ts, instrument, side, state, reason, target, tif, kind, tag, weight, wanted, quantity, filled,
-      price, stop, protect, reserved, notional, commission, stamp, transfer);
+      price, stop, protect, reserved, reserve_price, next_quantity, next_price, next_stop, next_reserve,
+      carried, notional, commission, stamp, transfer);
   }
 };
 

@@ -6,10 +6,16 @@
 namespace quant {
 
 #define QUANT_ORDER_STATES(X) \
-  X(NEW) X(WAITING) X(SENT) X(WORKING) X(PARTIAL) X(CANCELLING) X(FILLED) X(CANCELLED) X(REJECTED) X(EXPIRED)
-#define QUANT_ORDER_EVENTS(X) \
-  X(HOLD)                     \
-  X(SEND) X(ACK) X(PARTIAL_FILL) X(FILL) X(CANCEL_REQUEST) X(CANCEL_REFUSED) X(CANCEL) X(REJECT) X(EXPIRE)
+  X(NEW)                      \
+  X(WAITING)                  \
+  X(SENT) X(WORKING) X(PARTIAL) X(CANCELLING) X(FILLED) X(CANCELLED) X(REJECTED) X(EXPIRED) X(REPLACING)
+#define QUANT_ORDER_EVENTS(X)                                                                             \
+  X(HOLD)                                                                                                 \
+  X(SEND)                                                                                                 \
+  X(ACK)                                                                                                  \
+  X(PARTIAL_FILL)                                                                                         \
+  X(FILL) X(CANCEL_REQUEST) X(CANCEL_REFUSED) X(CANCEL) X(REJECT) X(EXPIRE) X(REPLACE_REQUEST) X(REPLACE) \
+      X(REPLACE_REFUSED) X(TRIGGER) X(CARRY)
 
 #define QUANT_NAME(name) name,
 enum class OrderState : uint8_t { QUANT_ORDER_STATES(QUANT_NAME) kCount };
@@ -59,6 +65,32 @@ inline constexpr Transition kTransitions[] = {
     QUANT_T(CANCELLING, CANCEL, CANCELLED),
     QUANT_T(CANCELLING, REJECT, REJECTED),
     QUANT_T(CANCELLING, EXPIRE, EXPIRED),
+    QUANT_T(CANCELLING, REPLACE, CANCELLING),
+    QUANT_T(CANCELLING, REPLACE_REFUSED, CANCELLING),
+    QUANT_T(CANCELLING, TRIGGER, CANCELLING),
+    QUANT_T(CANCELLING, CARRY, CANCELLING),
+    QUANT_T(WAITING, REPLACE, WAITING),
+    QUANT_T(WAITING, REPLACE_REFUSED, WAITING),
+    QUANT_T(SENT, REPLACE_REQUEST, REPLACING),
+    QUANT_T(SENT, REPLACE_REFUSED, SENT),
+    QUANT_T(WORKING, REPLACE_REQUEST, REPLACING),
+    QUANT_T(WORKING, REPLACE_REFUSED, WORKING),
+    QUANT_T(WORKING, TRIGGER, WORKING),
+    QUANT_T(WORKING, CARRY, WORKING),
+    QUANT_T(PARTIAL, REPLACE_REQUEST, REPLACING),
+    QUANT_T(PARTIAL, REPLACE_REFUSED, PARTIAL),
+    QUANT_T(PARTIAL, CARRY, PARTIAL),
+    QUANT_T(REPLACING, ACK, REPLACING),
+    QUANT_T(REPLACING, PARTIAL_FILL, REPLACING),
+    QUANT_T(REPLACING, FILL, FILLED),
+    QUANT_T(REPLACING, CANCEL_REQUEST, CANCELLING),
+    QUANT_T(REPLACING, CANCEL, CANCELLED),
+    QUANT_T(REPLACING, REJECT, REJECTED),
+    QUANT_T(REPLACING, EXPIRE, EXPIRED),
+    QUANT_T(REPLACING, REPLACE, WORKING),
+    QUANT_T(REPLACING, REPLACE_REFUSED, WORKING),
+    QUANT_T(REPLACING, TRIGGER, REPLACING),
+    QUANT_T(REPLACING, CARRY, REPLACING),
 };
 #undef QUANT_T
 
@@ -82,6 +114,8 @@ constexpr OrderState next_state(OrderState state, OrderEvent event) {
   return kOrderTable[static_cast<size_t>(state)][static_cast<size_t>(event)];
 }
 
-constexpr bool is_final(OrderState state) { return state >= OrderState::FILLED; }
+constexpr bool is_final(OrderState state) {
+  return state >= OrderState::FILLED && state <= OrderState::EXPIRED;
+}
 
 }  // namespace quant

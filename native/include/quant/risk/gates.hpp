@@ -21,6 +21,7 @@ struct OrderView {
   int64_t nav = 0;
   bool buys = false;
   bool forbidden = false;
+  bool too_large = false;  // for the arithmetic of money
 };
 
 // The first gate in order that refuses, NONE if all pass: forbidden, quantity, value, single name, gross.
