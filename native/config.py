@@ -109,8 +109,8 @@ class KernelConfig:
     the bar's volume at RATE_SCALE, ``slippage_ticks`` counts ticks of ``tick`` (PRICE_SCALE),
     ``slippage_rate`` is a share of the price and ``impact`` the eta of eta * sqrt(quantity / volume), both at
     RATE_SCALE; all three add up. ``fill_on_touch``: a limit order fills when a bar's range only reaches its
-    price. ``forbidden`` holds instrument indices that may not be bought. ``protection``, at RATE_SCALE, is how
-    far above the reference price a buy without a limit may fill that is sent before its price is known
+    price. ``forbidden`` holds instrument indices that may not be bought. ``protection``, at RATE_SCALE, is
+    how far above the reference price a buy without a limit may fill that is sent before its price is known
     (stops, auctions) on a day without a price limit; its cash is set aside for that price.
     """
 

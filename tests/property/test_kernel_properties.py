@@ -19,9 +19,11 @@ from quant.native.kernel import (
     Kernel,
     KernelConfig,
     Market,
+    OrderKind,
     Phase,
     RiskLimits,
     SimVenue,
+    Tif,
     run_fused,
 )
 
@@ -29,7 +31,9 @@ T, S = 15, 8
 seeds = st.integers(0, 2**32 - 1)
 intents = st.tuples(
     st.integers(0, S - 1), st.sampled_from(list(IntentKind)), st.integers(-1, 400_000_000),
-    st.integers(-100, 3_000), st.sampled_from([-1, 0, 1]), st.sampled_from([0, 0, 0, 150_000]),
+    st.integers(-100, 3_000), st.sampled_from([-1, 0, 1]), st.sampled_from([0, 0, 0, 150_000, 30_000]),
+    st.sampled_from([0, 0, 0, *Tif]), st.sampled_from([0, 0, *OrderKind]),
+    st.sampled_from([0, 0, 0, 20_000, 300_000]), st.integers(0, 50),
 )  # fmt: skip
 controls = st.sampled_from([None] * 12 + list(ControlKind))
 days = st.lists(st.tuples(st.lists(intents, max_size=6), st.sampled_from(list(Phase)), controls), min_size=T,
@@ -46,7 +50,10 @@ configs = st.fixed_dictionaries({
     "risk": st.sampled_from([RiskLimits(), RiskLimits(single_name=300_000_000, gross=800_000_000,
                                                       cash_min=50_000_000, max_drawdown=30_000_000)]),
 })  # fmt: skip
-Days = list[tuple[list[tuple[int, IntentKind, int, int, int, int]], Phase, ControlKind | None]]
+Days = list[tuple[list[tuple[int, ...]], Phase, ControlKind | None]]
+COLUMNS = ("instrument", "kind", "weight", "quantity", "side", "price", "tif", "order_kind", "stop",
+           "order_id")
+AMENDS = (IntentKind.CANCEL, IntentKind.REPLACE)
 
 
 def build(given_config: dict[str, Any]) -> KernelConfig:
@@ -66,9 +73,11 @@ def play(loop: Stepped, t: int, day: Days, phases: tuple[Phase, ...] = tuple(Pha
         instant = loop.market.instant(t, phase)
         if control is not None:
             loop.give(Batch.control(control, instant, phase, t, value=t % S, note="said so"))
+        count = len(loop.kernel.orders()["order_id"])
+        rows = [(*row[:-1], 1 + row[-1] % count if count else 0) for row in rows
+                if count or row[1] not in AMENDS]
         if rows:
-            names = ("instrument", "kind", "weight", "quantity", "side", "price")
-            columns = dict(zip(names, map(list, zip(*rows, strict=True)), strict=True))
+            columns = dict(zip(COLUMNS, map(list, zip(*rows, strict=True)), strict=True))
             loop.give(Batch.of(BatchKind.INTENTS, instant, phase, t, **columns))
 
 
@@ -94,7 +103,7 @@ def test_nothing_breaks_the_book(seed: int, given_config: dict[str, Any], day: D
         play(loop, t, day)
         positions = loop.kernel.positions()
         assert (positions["quantity"] > 0).all() and (positions["sellable"] >= 0).all()
-        assert loop.kernel.cash >= 0 and loop.kernel.available == loop.kernel.cash
+        assert 0 <= loop.kernel.available <= loop.kernel.cash
         worth = int((positions["quantity"] * positions["price"]).sum()) * 100
         assert loop.kernel.nav == loop.kernel.cash + loop.kernel.receivable + worth
     check_fills(loop.kernel, market, config)
