@@ -210,7 +210,7 @@ def test_the_last_of_several_targets_for_a_name_counts() -> None:
 def test_a_limit_order_is_not_filled_beyond_its_price() -> None:
     market = flat_market([[100_000], [101_000]])
     assert reasons(play(market, {0: order(1, 100, price=100_500)})) == [Reason.DAY_END]
-    assert reasons(play(market, {0: order(1, 100, price=101_000)})) == [Reason.NONE]
+    assert reasons(play(market, {0: order(1, 100, price=101_100)})) == [Reason.NONE]
 
 
 def test_slices_out_of_order_break_the_session() -> None:
