@@ -186,6 +186,8 @@ TABLES: Mapping[str, str] = {
     "st_buy_caps": "Shares of one ST stock an account may buy in a day.",
     "high_frequency": "Orders and cancels of an account that count as high-frequency trading; either count.",
     "program_trading": "Since when program trading is under reporting rules.",
+    "sale_cash": "Sessions until the cash of a sale may buy again, and until it may be withdrawn.",
+    "etf_primary": "Sessions between creating or redeeming fund units and trading them.",
     "handling_fee": "Fee of the exchange, on both sides, normally inside the commission.",
     "regulatory_fee": "Fee of the regulator, on both sides, normally inside the commission.",
     "dividend_tax": "Tax on dividends by the record date and the holding period.",
@@ -211,7 +213,10 @@ def rules() -> str:
         "the newest row never stands in for history. The confidence is the author's: `sure`, `likely` or",
         "`unverified`.",
         "",
-        "A hash of what the tables of all markets say is part of every plan and of every receipt.",
+        "`quant rules show` lists the tables, `quant rules show 300750.SZ 2020-08-24` the rules of an",
+        "instrument on a date, `quant rules explain` the row and the document behind each of them.",
+        "[Worked cases](rule-cases.md) are run with `quant rules verify`. A hash of what the tables of all",
+        "markets say is part of every plan and of every receipt.",
         "",
     ]
     for table in china_tables():

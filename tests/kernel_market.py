@@ -80,8 +80,13 @@ def random_market(sessions: int, instruments: int, seed: int, *, wild: float = 1
             last[i] = closed
     columns = list(zip(*events, strict=True)) or [()] * 5
     days, when = instants(sessions)
-    keys = (("ex_index", "i4"), ("pay_index", "i4"), ("instrument", "i4"), ("cash_per_share", "i8"),
-            ("bonus_ratio", "i8"))
+    keys = (
+        ("ex_index", "i4"),
+        ("pay_index", "i4"),
+        ("instrument", "i4"),
+        ("cash_per_share", "i8"),
+        ("bonus_ratio", "i8"),
+    )
     actions = {key: np.array(values, dtype) for (key, dtype), values in zip(keys, columns, strict=True)}
     actions["inferred"] = np.zeros(len(events), "u1")
     return Market.from_arrays(sessions=days, instants=when, **panel, flags=flags, actions=actions)
@@ -101,8 +106,12 @@ def bars_market(sessions: int, bars: int, instruments: int, seed: int, *, wild: 
     high = np.max([values.max(axis=1) for values in by_session], axis=0)
     low = np.min([np.where(v > 0, v, 10**12).min(axis=1) for v in by_session], axis=0)
     pre = walk.arrays["pre_close"][first].copy()
-    daily = {"pre_close": pre, "limit_up": np.where(high > 0, high, 2 * pre),
-             "limit_down": np.where(low < 10**12, low, 100), "flags": walk.arrays["flags"][first].copy()}
+    daily = {
+        "pre_close": pre,
+        "limit_up": np.where(high > 0, high, 2 * pre),
+        "limit_down": np.where(low < 10**12, low, 100),
+        "flags": walk.arrays["flags"][first].copy(),
+    }
     days, _ = instants(sessions)
     minute = np.tile(np.arange(bars), sessions)
     begin = (np.repeat(days.astype("i8"), bars) * 86_400 + 5_400 + minute * 60) * 10**9
@@ -111,8 +120,13 @@ def bars_market(sessions: int, bars: int, instruments: int, seed: int, *, wild: 
     for name in ("ex_index", "pay_index"):
         actions[name] = np.where(actions[name] < 0, -1, actions[name] // bars).astype("i4")
     return Market.from_arrays(
-        sessions=days, day=np.repeat(np.arange(sessions, dtype="i4"), bars),
-        instants=bar_instants(begin, begin + 60 * 10**9), **bar, **daily, actions=actions)
+        sessions=days,
+        day=np.repeat(np.arange(sessions, dtype="i4"), bars),
+        instants=bar_instants(begin, begin + 60 * 10**9),
+        **bar,
+        **daily,
+        actions=actions,
+    )
 
 
 def flat_market(prices: list[list[int]], **columns: object) -> Market:
@@ -120,8 +134,12 @@ def flat_market(prices: list[list[int]], **columns: object) -> Market:
     close = np.array(prices, "i8")
     before = np.vstack([close[:1], close[:-1]])
     panel: dict[str, Array] = {name: close.copy() for name in ("open", "high", "low", "close", "vwap")}
-    panel |= {"pre_close": before, "limit_up": np.full_like(close, 10**9), "limit_down": np.ones_like(close),
-              "volume": np.full_like(close, 1_000_000)}
+    panel |= {
+        "pre_close": before,
+        "limit_up": np.full_like(close, 10**9),
+        "limit_down": np.ones_like(close),
+        "volume": np.full_like(close, 1_000_000),
+    }
     flags = np.full(close.shape, LISTED | TRADING | MAIN << 8, "u4")
     actions = columns.pop("actions", None)
     for name, value in columns.items():
@@ -136,8 +154,9 @@ def flat_market(prices: list[list[int]], **columns: object) -> Market:
 
 def board_rules(sessions: int, settlement_days: int = 1, bonus_days: int = 0) -> RuleTables:
     """Main-board lots everywhere, STAR lots (200, then 1) on its board."""
-    rules = RuleTables.uniform(sessions, max_order=1_000_000, settlement_days=settlement_days,
-                                bonus_days=bonus_days)
+    rules = RuleTables.uniform(
+        sessions, max_order=1_000_000, settlement_days=settlement_days, bonus_days=bonus_days
+    )
     star = {"buy_min": 200, "buy_step": 1, "sell_step": 1, "max_order": 100_000}
     for name, value in star.items():
         getattr(rules, name)[:, STAR] = value
@@ -146,8 +165,9 @@ def board_rules(sessions: int, settlement_days: int = 1, bonus_days: int = 0) ->
 
 def stock_fees(sessions: int) -> FeeTables:
     """2.5 bp (at least 5 yuan), stamp duty 10 then 5 bp on sells, transfer by the share, then 0.1 bp."""
-    fees = FeeTables.uniform(sessions, commission=250_000, stamp_sell=1_000_000, transfer=10_000,
-                             commission_min=5_000_000)
+    fees = FeeTables.uniform(
+        sessions, commission=250_000, stamp_sell=1_000_000, transfer=10_000, commission_min=5_000_000
+    )
     fees.stamp_sell[sessions // 2 :] = 500_000
     fees.transfer[: sessions // 4] = 0
     fees.transfer_per_share[: sessions // 4] = 600
@@ -156,14 +176,22 @@ def stock_fees(sessions: int) -> FeeTables:
 
 def config(sessions: int, **changes: Any) -> KernelConfig:
     """A main-board account of 100,000 yuan without fees."""
-    given: dict[str, Any] = {"cash_micro": 100_000 * 10**6, "rules": RuleTables.uniform(sessions),
-                             "fees": FeeTables.uniform(sessions)}
+    given: dict[str, Any] = {
+        "cash_micro": 100_000 * 10**6,
+        "rules": RuleTables.uniform(sessions),
+        "fees": FeeTables.uniform(sessions),
+    }
     return KernelConfig(**(given | changes))
 
 
 def order(side: int, quantity: int, instrument: int = 0, price: int = 0) -> dict[str, Any]:
-    return {"instrument": [instrument], "kind": [IntentKind.ORDER], "side": [side], "quantity": [quantity],
-            "price": [price]}
+    return {
+        "instrument": [instrument],
+        "kind": [IntentKind.ORDER],
+        "side": [side],
+        "quantity": [quantity],
+        "price": [price],
+    }
 
 
 def weights(*values: float) -> dict[str, Any]:

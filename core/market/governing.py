@@ -122,6 +122,16 @@ def _orders(board: Board, on: date) -> Iterator[Governing]:
         yield _ask(
             "shares of an ST stock bought a day", market_table("st_buy_caps"), (mic_of(board) or "",), on
         )
+    else:
+        for action in ("sell_created", "redeem_bought", "sell_redeemed"):
+            if asset_of(board) is Asset.FUND:
+                yield _ask(
+                    f"sessions to {action.replace('_', ' ')} units",
+                    market_table("etf_primary"),
+                    (action,),
+                    on,
+                )
+    yield _ask("cash of a sale", market_table("sale_cash"), (), on)
     yield _ask("high-frequency trading", market_table("high_frequency"), ("stock",), on)
     yield _ask("program trading", market_table("program_trading"), ("stock",), on)
 

@@ -22,6 +22,8 @@ _KEYS: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
     "st_buy_caps": ("order_limits", ("exchange",)),
     "high_frequency": ("order_limits", ("market",)),
     "program_trading": ("order_limits", ("market",)),
+    "sale_cash": ("orders", ()),
+    "etf_primary": ("orders", ("action",)),
     "handling_fee": ("fees", ("exchange", "asset")),
     "regulatory_fee": ("fees", ("asset",)),
     "dividend_tax": ("fees", ()),

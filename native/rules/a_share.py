@@ -15,7 +15,7 @@ from quant.core.market.market_tables import market_table
 from quant.core.market.price_rules import PriceRule, price_rule
 from quant.core.market.rules import rulebook
 from quant.core.market.tables import Row
-from quant.core.money import PRICE_SCALE, scaled
+from quant.core.money import CENT, PRICE_SCALE, scaled
 from quant.native.extension import native
 from quant.native.rules.given import Given
 from quant.native.rules.numbers import board_of, code_of, price, price_text, rate, side_of
@@ -68,6 +68,24 @@ def code_now(given: Given) -> Verdict:
 
 
 def price_limit(given: Given) -> Verdict:
+    """The highest and the lowest valid price of a day, ``NONE`` without a limit."""
+    band, tick, rows = _band(given)
+    if band is None:
+        return Verdict({"up": "NONE", "down": "NONE"}, rows)
+    up, down = (price_text(units, tick) for units in band)
+    return Verdict({"up": up, "down": down}, rows)
+
+
+def order_price_ok(given: Given) -> Verdict:
+    """Whether a limit order is valid: on the price step and within the day's limits."""
+    band, tick, rows = _band(given)
+    asked = given.number("price")
+    inside = band is None or band[1] <= price(asked) <= band[0]
+    return Verdict(inside and asked > 0 and asked % tick == 0, rows)
+
+
+def _band(given: Given) -> tuple[tuple[int, int] | None, Decimal, tuple[Row, ...]]:
+    """(up, down) in price units, the price step, and the rows that decided."""
     on = given.day("date")
     where, _ = board_of(given)
     listed = given.day("listing_date") if given.get("listing_date") else None
@@ -84,10 +102,10 @@ def price_limit(given: Given) -> Verdict:
     )
     terms = limit_terms(where, on, rule)
     if terms is None:
-        return Verdict({"up": "NONE", "down": "NONE"}, rule.rows)
+        row = rulebook().ticks.find((where.name,), on)
+        return None, Decimal(row.values["tick"] if row else CENT), rule.rows
     band = native.price_band(_reference(given, listing_day == 1, terms.tick), terms.rule)
-    up, down = (price_text(units, terms.tick) for units in band)
-    return Verdict({"up": up, "down": down}, terms.rows)
+    return band, terms.tick, terms.rows
 
 
 def ipo_open_auction_range(given: Given) -> Verdict:
@@ -174,6 +192,22 @@ def sell_date(given: Given) -> Verdict:
     """The first session on which what is bought in a session may be sold."""
     on = given.day("date")
     row = rulebook().settlement.row((given.text("asset"),), on)
+    return Verdict(calendar("XSHG").offset(on, row.values["days"]).isoformat(), (row,))
+
+
+def sale_cash(given: Given) -> Verdict:
+    """The sessions from which the cash of a sale may buy again, and may be withdrawn."""
+    on, days = given.day("date"), calendar("XSHG")
+    row = market_table("sale_cash").row((), on)
+    return Verdict(
+        {name: days.offset(on, row.values[name]).isoformat() for name in ("usable", "withdrawable")}, (row,)
+    )
+
+
+def etf_primary(given: Given) -> Verdict:
+    """The session on which created units are sold, bought ones redeemed, or received shares sold."""
+    on = given.day("date")
+    row = market_table("etf_primary").row((given.text("action"),), on)
     return Verdict(calendar("XSHG").offset(on, row.values["days"]).isoformat(), (row,))
 
 
@@ -273,12 +307,15 @@ CASES: Final[Mapping[str, Callable[[Given], Any]]] = {
     "board": board,
     "code_now": code_now,
     "price_limit": price_limit,
+    "order_price_ok": order_price_ok,
     "ipo_open_auction_range": ipo_open_auction_range,
     "open_auction_max": open_auction_max,
     "order_qty_ok": order_qty_ok,
     "price_on_tick": price_on_tick,
     "price_step": price_step,
     "sell_date": sell_date,
+    "sale_cash": sale_cash,
+    "etf_primary": etf_primary,
     "price_cage": price_cage,
     "sell_allowed": sell_allowed,
     "st_buy_cap": st_buy_cap,

@@ -66,12 +66,14 @@ def regulatory_fee(given: Given) -> Verdict:
 def commission_terms(given: Given) -> Verdict:
     """The commission where nothing is agreed: rate, minimum of an order, and the legal maximum."""
     row = rulebook().commission.row((), given.day("date"))
-    names = {"rate": "default_rate", "minimum": "minimum", "cap": "cap", "rule": "rule"}
+    names = {"rate": "default_rate", "minimum": "minimum", "cap": "cap", "rule": "rule", "all_in": "all_in"}
     return Verdict({shown: row.values[name] for shown, name in names.items()}, (row,))
 
 
 def total_cost(given: Given) -> Verdict:
-    """All fees of one order, its fills together: one minimum commission, each fee half up to the cent."""
+    """All fees of one order, its fills together: one minimum commission, each fee half up to the cent.
+    ``all_in`` false: the fees of exchange and regulator come on top of the commission.
+    """
     on, exchange, asset = given.day("date"), exchange_of(given), _taxed(asset_class(given))
     book = rulebook()
     stamp = book.stamp_duty.row((exchange, asset), on)
@@ -93,13 +95,31 @@ def total_cost(given: Given) -> Verdict:
     paid, duty, moved = native.fees_of(money(turnover), quantity, side, rates, CENT_UNITS)
     if least:
         moved = native.transfer_fee(money(turnover), quantity, (0, by_share, least), CENT_UNITS)
+    rows: tuple[Row, ...] = (commission, stamp, transfer)
+    extra = (
+        {} if given.get("all_in", commission.values["all_in"]) else _besides(exchange, asset, on, turnover)
+    )
     got = {
         "commission": yuan_text(paid),
         "stamp": yuan_text(duty),
         "transfer": yuan_text(moved),
-        "total": yuan_text(paid + duty + moved),
+        "total": yuan_text(paid + duty + moved + sum(due for due, _ in extra.values())),
     }
-    return Verdict(got, (commission, stamp, transfer))
+    got |= {name: yuan_text(due) for name, (due, _) in extra.items()}
+    return Verdict(got, rows + tuple(row for _, row in extra.values()))
+
+
+def _besides(exchange: str, asset: str, on: date, turnover: Decimal) -> dict[str, tuple[int, Row]]:
+    """The fees of exchange and regulator, where the commission does not contain them."""
+    rows = {
+        "handling": market_table("handling_fee").row((exchange, asset), on),
+        "regulatory": market_table("regulatory_fee").find((asset,), on),
+    }
+    return {
+        name: (native.levy(money(turnover), rate(row.values["rate"]), CENT_UNITS), row)
+        for name, row in rows.items()
+        if row is not None
+    }
 
 
 def dividend_tax(given: Given) -> Verdict:

@@ -19,7 +19,18 @@ from quant.native.rules.cases import Case, run_case
 DAY = timedelta(days=1)
 BY_RULE = frozenset({"sessions"})
 """Tables whose rows list many products under one rule: the list is changed as a whole."""
-BY_SESSION = frozenset({"phases", "after_hours", "market_halts", "bonus_shares", "sessions", "no_night"})
+BY_SESSION = frozenset(
+    {
+        "sale_cash",
+        "etf_primary",
+        "phases",
+        "after_hours",
+        "market_halts",
+        "bonus_shares",
+        "sessions",
+        "no_night",
+    }
+)
 """Tables that are only asked on sessions: their dates move by a session."""
 _CLOCK = re.compile(r"\d\d:\d\d")
 

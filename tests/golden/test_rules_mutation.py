@@ -16,19 +16,23 @@ import pytest
 from rule_mutation import Mutant, consulted, holds, mutants, survives
 
 from quant.core.market.registry import all_tables, china_tables
+from quant.native.rules import crypto, futures, options, us
 from quant.native.rules.cases import Case, functions, read_cases, run_case
 from quant.specs.read_yaml import read_yaml
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("QUANT_SHARED", HERE.parent.parent.parent / "shared")) / "market/vectors.yaml"
-OTHERS = (HERE / "rule_cases_world.yaml").is_file()
-TABLES = {table.name: table for table in (all_tables() if OTHERS else china_tables())}
 
 
 @cache
 def own_cases() -> list[Case]:
     files = sorted(HERE.glob("rule_cases*.yaml"))
     return [case for file in files for case in read_cases(file.read_text("utf-8"), file.name)]
+
+
+OTHERS = {name for module in (futures, options, us, crypto) for name in module.CASES}
+HAS_OTHERS = any(case.func in OTHERS for case in own_cases())
+TABLES = {table.name: table for table in (all_tables() if HAS_OTHERS else china_tables())}
 
 
 @cache

@@ -56,16 +56,22 @@ class Counting:
         self.seen.append([view.t, len(view.sessions(3)), known, str(view.session)])
         best = int(np.nanargmax(np.nan_to_num(view.last("close"))))
         view.target_weight(view.codes[best], 0.5)
-        assert view.last("pre_close", code=view.codes[0]) == MARKET.arrays["pre_close"][
-            MARKET.session_of(view.t), 0] / 10_000
+        assert (
+            view.last("pre_close", code=view.codes[0])
+            == MARKET.arrays["pre_close"][MARKET.session_of(view.t), 0] / 10_000
+        )
 
 
 def test_a_session_cut_within_a_day_goes_on_with_the_same_chain(tmp_path: Path) -> None:
     rows = np.arange(2, MARKET.T, 5, dtype="i4")
     whole = run_replay(Plan(), DATA, settings(), PythonStrategy(Counting()), rows=rows)
     options = PaperOptions(rows=rows, snapshot_every=2)
-    assert run_paper(Plan(), DATA, settings(), PythonStrategy(Counting()), tmp_path / "s",
-                     options=options).state_hash == whole.state_hash
+    assert (
+        run_paper(
+            Plan(), DATA, settings(), PythonStrategy(Counting()), tmp_path / "s", options=options
+        ).state_hash
+        == whole.state_hash
+    )
     again = run_paper(Plan(), DATA, settings(), PythonStrategy(Counting()), tmp_path / "s", options=options)
     assert again.state_hash == whole.state_hash
     assert again.resumed_after is not None
@@ -83,8 +89,9 @@ def test_a_view_counts_sessions_and_bars_apart() -> None:
 def test_a_strategy_on_bars_sees_nothing_of_later_ones(decide: Any) -> None:
     plan = Plan(decide=decide)
     config = settings(decide=decide, fill_at="open" if decide == "after_close" else "close")
-    case = PoisonCase(plan, DATA, config, np.arange(1, MARKET.T, 3, dtype="i4"),
-                      lambda data: PythonStrategy(Counting()))
+    case = PoisonCase(
+        plan, DATA, config, np.arange(1, MARKET.T, 3, dtype="i4"), lambda data: PythonStrategy(Counting())
+    )
     assert check_poison(case, [13], seeds=(1,)) >= 4
 
 

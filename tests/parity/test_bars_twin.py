@@ -24,8 +24,11 @@ CASES: dict[str, dict[str, Any]] = {
     "close": {"fill_at": "close"},
     "before the close of the bar": {"fill_at": "close", "decide": "before_close"},
     "vwap with participation": {"fill_at": "vwap", "participation": 100_000_000},
-    "by target, rejects, slippage": {"locked": "by_target", "on_insufficient_cash": "reject",
-                                     "slippage_ticks": 2},
+    "by target, rejects, slippage": {
+        "locked": "by_target",
+        "on_insufficient_cash": "reject",
+        "slippage_ticks": 2,
+    },
 }
 PLAN = ConstructConfig("equal", top=4, cash_buffer=20_000_000)
 
@@ -48,8 +51,9 @@ def test_bars_give_the_twins_fills_and_the_stepped_chain(case: str, name: str, e
     rows, scores, eligible = decisions(market, every)
     kernel = run_fused(settings, market, PLAN, scores, eligible, rows).kernel
     allowed = {int(row): list(eligible[k]) for k, row in enumerate(rows)}
-    twin = Twin(settings, market, PLAN).run({int(r): list(map(float, scores[k])) for k, r in enumerate(rows)},
-                                            allowed)
+    twin = Twin(settings, market, PLAN).run(
+        {int(r): list(map(float, scores[k])) for k, r in enumerate(rows)}, allowed
+    )
     fills, history = kernel.fills(), kernel.nav_history()
     columns = ("row", "instrument", "side", "quantity", "price", "commission", "stamp", "transfer")
     ours = [TwinFill(*map(int, row)) for row in zip(*(fills[c] for c in columns), strict=True)]

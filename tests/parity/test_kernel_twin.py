@@ -73,7 +73,13 @@ def test_the_cases_meet_what_they_are_meant_to_meet() -> None:
         kernel = run_fused(config(changes), MARKET, PLAN, scores, eligible, rows).kernel
         reasons |= set(kernel.orders()["reason"].tolist())
         kinds |= set(kernel.ledger()["kind"].tolist())
-    expected = {Reason.LIMIT_UP, Reason.LIMIT_DOWN, Reason.SUSPENDED, Reason.PARTICIPATION, Reason.CASH,
-                Reason.REDUCED_TO_CASH}
+    expected = {
+        Reason.LIMIT_UP,
+        Reason.LIMIT_DOWN,
+        Reason.SUSPENDED,
+        Reason.PARTICIPATION,
+        Reason.CASH,
+        Reason.REDUCED_TO_CASH,
+    }
     assert expected <= {Reason(code) for code in reasons}
     assert kinds == {int(kind) for kind in LedgerKind}

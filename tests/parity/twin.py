@@ -168,8 +168,9 @@ class Twin:
         taken: dict[int, int] = {}
         for wish in wishes:
             if wish.side < 0 and wish.quantity:
-                for piece in self.pieces(t, wish.instrument, self.sellable(t, wish),
-                                         self.rule("sell_step", t, wish.instrument)):
+                for piece in self.pieces(
+                    t, wish.instrument, self.sellable(t, wish), self.rule("sell_step", t, wish.instrument)
+                ):
                     self.execute(t, wish, piece, taken)
         reserved, sent = 0, []
         for wish in (w for w in wishes if w.side > 0):

@@ -36,8 +36,9 @@ intents = st.tuples(
     st.sampled_from([0, 0, 0, 20_000, 300_000]), st.integers(0, 50),
 )  # fmt: skip
 controls = st.sampled_from([None] * 12 + list(ControlKind))
-days = st.lists(st.tuples(st.lists(intents, max_size=6), st.sampled_from(list(Phase)), controls), min_size=T,
-                max_size=T)
+days = st.lists(
+    st.tuples(st.lists(intents, max_size=6), st.sampled_from(list(Phase)), controls), min_size=T, max_size=T
+)
 configs = st.fixed_dictionaries({
     "fill_at": st.sampled_from(["open", "close", "vwap"]),
     "locked": st.sampled_from(["by_side", "by_target"]),
@@ -134,10 +135,22 @@ def test_a_restored_kernel_goes_on_with_the_same_chain(
     assert halves.kernel.snapshot() == whole.kernel.snapshot()
 
 
-@given(seeds, configs, st.sampled_from(["equal", "score", "threshold"]), st.booleans(),
-       st.sampled_from([None, 100_000_000]), st.sampled_from([None, 200_000_000]))
-def test_fused_equals_stepped(seed: int, given_config: dict[str, Any], method: Any, before_close: bool,
-                              max_weight: int | None, turnover: int | None) -> None:
+@given(
+    seeds,
+    configs,
+    st.sampled_from(["equal", "score", "threshold"]),
+    st.booleans(),
+    st.sampled_from([None, 100_000_000]),
+    st.sampled_from([None, 200_000_000]),
+)
+def test_fused_equals_stepped(
+    seed: int,
+    given_config: dict[str, Any],
+    method: Any,
+    before_close: bool,
+    max_weight: int | None,
+    turnover: int | None,
+) -> None:
     rng = np.random.default_rng(seed)
     market = random_market(T, S, seed, wild=8)
     if before_close:

@@ -14,10 +14,18 @@ from quant.warehouse.sources.simulated import SimulatedMarket, SimulatedParams, 
 
 intensities = st.sampled_from([0.0, 0.5, 1.0, 5.0, 20.0])
 parameters = st.builds(
-    SimulatedParams, seed=st.integers(0, 2**63 - 1), instruments=st.integers(1, 40),
-    start=st.dates(date(2015, 1, 5), date(2024, 6, 30)), listings=intensities, delistings=intensities,
-    suspensions=intensities, st=intensities, dividends=intensities, jumps=intensities,
-    view=st.sampled_from(["a", "b"]), disagreements=intensities,
+    SimulatedParams,
+    seed=st.integers(0, 2**63 - 1),
+    instruments=st.integers(1, 40),
+    start=st.dates(date(2015, 1, 5), date(2024, 6, 30)),
+    listings=intensities,
+    delistings=intensities,
+    suspensions=intensities,
+    st=intensities,
+    dividends=intensities,
+    jumps=intensities,
+    view=st.sampled_from(["a", "b"]),
+    disagreements=intensities,
 )
 days = st.integers(15, 400)
 

@@ -50,8 +50,13 @@ def test_the_same_seed_is_the_same_market_in_another_process_with_other_hashing(
         "print(hashlib.sha256(m.close.tobytes() + m.amount.tobytes()).hexdigest())\n"
     )
     printed = {
-        subprocess.run([sys.executable, "-c", script], env={**os.environ, "PYTHONHASHSEED": seed},
-                       capture_output=True, text=True, check=True).stdout
+        subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
         for seed in ("1", "2")
     }
     assert len(printed) == 1
@@ -101,8 +106,9 @@ def test_ex_references_follow_the_exchange_formula(market: SimulatedMarket) -> N
     assert any(d.bonus_percent and d.cash_milli for d in market.distributions)
     for event in market.distributions:
         before = Decimal(int(market.close[event.ex - 1, event.instrument])) / 100
-        expected = ex_reference_price(before, cash=Decimal(event.cash_milli) / 1000,
-                                      bonus=Decimal(event.bonus_percent) / 100)
+        expected = ex_reference_price(
+            before, cash=Decimal(event.cash_milli) / 1000, bonus=Decimal(event.bonus_percent) / 100
+        )
         assert Decimal(int(market.pre_close[event.ex, event.instrument])) / 100 == expected
 
 
@@ -159,13 +165,16 @@ def test_a_dated_board_follows_the_rulebook(market: SimulatedMarket) -> None:
     assert (market.board[merged, sme] == 2).all()
 
 
-@pytest.mark.parametrize(("feature", "seen"), [
-    ("listings", lambda m: (m.listing_day[:, m.roster.segment < 4] == 1).sum()),
-    ("delistings", lambda m: m.delisting.sum()),
-    ("suspensions", lambda m: m.suspended.sum()),
-    ("st", lambda m: m.st.sum()),
-    ("dividends", lambda m: len(m.distributions)),
-])
+@pytest.mark.parametrize(
+    ("feature", "seen"),
+    [
+        ("listings", lambda m: (m.listing_day[:, m.roster.segment < 4] == 1).sum()),
+        ("delistings", lambda m: m.delisting.sum()),
+        ("suspensions", lambda m: m.suspended.sum()),
+        ("st", lambda m: m.st.sum()),
+        ("dividends", lambda m: len(m.distributions)),
+    ],
+)
 def test_an_intensity_of_zero_switches_a_feature_off(feature: str, seen) -> None:
     params = SimulatedParams(seed=11, instruments=120)
     end = date(2021, 12, 31)
@@ -173,17 +182,20 @@ def test_an_intensity_of_zero_switches_a_feature_off(feature: str, seen) -> None
     assert seen(simulate(replace(params, **{feature: 0.0}), end)) == 0
 
 
-@pytest.mark.parametrize(("given", "part"), [
-    ({"sed": 1}, "sed"),
-    ({"seed": "seven"}, "seven"),
-    ({"seed": True}, "True"),
-    ({"instruments": 0}, "0"),
-    ({"instruments": 10**9}, "1000000000"),
-    ({"view": "d"}, "d"),
-    ({"start": "yesterday"}, "yesterday"),
-    ({"st": -1}, "-1"),
-    ({"jumps": float("nan")}, "nan"),
-])
+@pytest.mark.parametrize(
+    ("given", "part"),
+    [
+        ({"sed": 1}, "sed"),
+        ({"seed": "seven"}, "seven"),
+        ({"seed": True}, "True"),
+        ({"instruments": 0}, "0"),
+        ({"instruments": 10**9}, "1000000000"),
+        ({"view": "d"}, "d"),
+        ({"start": "yesterday"}, "yesterday"),
+        ({"st": -1}, "-1"),
+        ({"jumps": float("nan")}, "nan"),
+    ],
+)
 def test_wrong_parameters_are_named(given: dict[str, object], part: str) -> None:
     with pytest.raises(SpecError) as caught:
         SimulatedParams.parse(given)

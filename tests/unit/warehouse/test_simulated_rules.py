@@ -29,9 +29,13 @@ def allowed(market: SimulatedMarket, t: int, s: int) -> tuple[int, int]:
     """(down, up) in cents from the rulebook's own Decimal arithmetic, (0, 0) for no limit."""
     age, since = int(market.listing_day[t, s]), int(market.delisting_day[t, s])
     up, down = rulebook().price_limit(
-        Board(int(market.board[t, s])), status(market, t, s), market.sessions[t],
+        Board(int(market.board[t, s])),
+        status(market, t, s),
+        market.sessions[t],
         Decimal(int(market.pre_close[t, s])) / 100,
-        age if age <= 10 else None, delisting_day=since or None)
+        age if age <= 10 else None,
+        delisting_day=since or None,
+    )
     return (0, 0) if up is None or down is None else (int(down * 100), int(up * 100))
 
 
@@ -142,8 +146,18 @@ def test_what_holds_on_a_session_is_known_before_it_opens(monkeypatch: pytest.Mo
     monkeypatch.setattr(PriceProcess, "show", garbled)
     poisoned = simulate(params, end)
     assert (poisoned.close[300] != truth.close[300]).any()
-    for name in ("pre_close", "limit_up", "limit_down", "no_limit", "st", "delisting_day", "suspended",
-                 "board", "listed", "factor"):
+    for name in (
+        "pre_close",
+        "limit_up",
+        "limit_down",
+        "no_limit",
+        "st",
+        "delisting_day",
+        "suspended",
+        "board",
+        "listed",
+        "factor",
+    ):
         assert getattr(poisoned, name)[:301].tobytes() == getattr(truth, name)[:301].tobytes(), name
     for name in ("open", "high", "low", "close", "volume", "amount"):
         assert getattr(poisoned, name)[:300].tobytes() == getattr(truth, name)[:300].tobytes(), name

@@ -52,7 +52,8 @@ def test_view_a_is_the_market_in_yuan_and_shares() -> None:
 def test_view_a_keeps_the_contract_with_its_types(dataset: str) -> None:
     rows, target = table("a", dataset), contract(dataset)
     assert {name: dtype for name, dtype in rows.schema.items() if name in target.schema} == {
-        name: dtype for name, dtype in target.schema.items() if name in rows.columns}
+        name: dtype for name, dtype in target.schema.items() if name in rows.columns
+    }
     required = {c.name for c in target.columns if not c.nullable}
     assert required - set(rows.columns) <= {"instrument_id", "recorded_at", "source", "payload", "mic", "ts"}
     silent = {c.name: pl.lit(None, c.dtype) for c in target.columns if c.name not in rows.columns}
@@ -80,8 +81,11 @@ def test_bars_of_the_views_differ_exactly_where_planted(faults: tuple[Planted, .
     assert keys(missing) == {(f.code, f.session) for f in faults if f.kind == "missing_row"}
     assert b.join(a, on=["code", "session"], how="anti").height == 0
     both = a.join(b, on=["code", "session"], suffix="_b")
-    differs = {name: keys(both.filter(pl.col(name).ne_missing(pl.col(f"{name}_b")))) for name in a.columns
-               if name not in ("code", "session")}
+    differs = {
+        name: keys(both.filter(pl.col(name).ne_missing(pl.col(f"{name}_b"))))
+        for name in a.columns
+        if name not in ("code", "session")
+    }
     of = {kind: {(f.code, f.session) for f in faults if f.kind == kind} for kind in {f.kind for f in faults}}
     assert differs.pop("volume") >= of["lots"]
     assert differs.pop("amount") >= of["rounded_amount"]
@@ -110,7 +114,8 @@ def test_planted_bars_show_what_the_list_says(faults: tuple[Planted, ...]) -> No
 def test_factors_and_dividends_differ_exactly_where_planted(faults: tuple[Planted, ...]) -> None:
     a, b = table("a", "adjustment_factors"), table("b", "adjustment_factors")
     both = a.join(b, on=["code", "session"], suffix="_b", validate="1:1").filter(
-        pl.col("factor") != pl.col("factor_b"))
+        pl.col("factor") != pl.col("factor_b")
+    )
     assert keys(both) == {(f.code, f.session) for f in faults if f.kind == "late_factor"}
     a, b = table("a", "corporate_actions"), table("b", "corporate_actions")
     both = a.join(b, on=["code", "ex_session"], suffix="_b", validate="1:1").rename({"ex_session": "session"})
@@ -144,8 +149,9 @@ def test_vendor_columns_and_units_are_kept_when_the_spec_declares_fields() -> No
     declared = {name: DatasetSettings(name) for name in DATASETS}
     headers = {}
     for view in "ab":
-        settings = SourceSettings("sim", "simulated", params={"seed": 7, "instruments": 20, "view": view},
-                                  datasets=declared)
+        settings = SourceSettings(
+            "sim", "simulated", params={"seed": 7, "instruments": 20, "view": view}, datasets=declared
+        )
         source = open_source(settings)
         (payload,) = source.fetch("bars_1d", date(2019, 1, 2), date(2019, 1, 10))
         assert payload.media_type == "text/csv"
@@ -160,10 +166,13 @@ def test_vendor_columns_and_units_are_kept_when_the_spec_declares_fields() -> No
     assert (a["amount"] * 1000).round().to_list() == b["money"].to_list()
 
 
-@pytest.mark.parametrize(("view", "digest"), [
-    ("a", "3fcaf96da40121dbd0de2c2ba569ebfd25a18aa7e235c99a55d48a42daee697c"),
-    ("b", "fa84c6e5519767782b9845be7ac878a8ba47b259a670176d79d74b3f6dd62095"),
-])
+@pytest.mark.parametrize(
+    ("view", "digest"),
+    [
+        ("a", "3fcaf96da40121dbd0de2c2ba569ebfd25a18aa7e235c99a55d48a42daee697c"),
+        ("b", "fa84c6e5519767782b9845be7ac878a8ba47b259a670176d79d74b3f6dd62095"),
+    ],
+)
 def test_a_seed_is_the_same_bytes_on_every_machine(view: str, digest: str) -> None:
     """Changes with the generator (raise ``GENERATOR``) and with rules in force from 2019 to 2021, only."""
     source, found = SimulatedSource(SimulatedParams(seed=7, instruments=60, view=view)), hashlib.sha256()
@@ -201,8 +210,11 @@ def test_an_interval_is_the_slice_of_the_whole(view: str, dataset: str) -> None:
 
 def test_yearly_payloads_are_the_same_bytes_in_any_order_of_requests() -> None:
     params = SimulatedParams(seed=41, instruments=50)
-    forward = [p.digest for y in (2019, 2020, 2021) for p in SimulatedSource(params).fetch(
-        "bars_1d", date(y, 1, 1), date(y, 12, 31))]
+    forward = [
+        p.digest
+        for y in (2019, 2020, 2021)
+        for p in SimulatedSource(params).fetch("bars_1d", date(y, 1, 1), date(y, 12, 31))
+    ]
     at_once = [p.digest for p in SimulatedSource(params).fetch("bars_1d", START, date(2021, 12, 31))]
     assert forward == at_once
     assert len(set(at_once)) == 3
@@ -215,7 +227,8 @@ def test_instruments_are_a_snapshot_of_what_is_known_at_the_end() -> None:
     assert late.height > early.height
     later = late.join(early, on="code", how="semi")
     unchanged = later.with_columns(
-        delist_date=pl.when(pl.col("delist_date") <= date(2020, 1, 2)).then("delist_date"))
+        delist_date=pl.when(pl.col("delist_date") <= date(2020, 1, 2)).then("delist_date")
+    )
     assert_frame_equal(unchanged.select(early.columns), early)
 
 
@@ -225,12 +238,16 @@ def test_attributes_match_the_status_of_the_bars() -> None:
         spells = dated.filter(attribute=attribute)
         inside = bars.join(spells, on="code").filter(
             pl.col("session") >= pl.col("from_session"),
-            pl.col("to_session").is_null() | (pl.col("session") <= pl.col("to_session")))
+            pl.col("to_session").is_null() | (pl.col("session") <= pl.col("to_session")),
+        )
         assert keys(inside) == keys(bars.filter(pl.col(attribute)))
         mark = "^ST" if attribute == "st" else "退$"
         names = dated.filter(attribute="name").filter(pl.col("value").str.contains(mark))
-        assert_frame_equal(names.select("code", "from_session", "to_session"),
-                           spells.select("code", "from_session", "to_session"), check_row_order=False)
+        assert_frame_equal(
+            names.select("code", "from_session", "to_session"),
+            spells.select("code", "from_session", "to_session"),
+            check_row_order=False,
+        )
 
 
 def test_before_the_market_starts_there_is_nothing() -> None:
