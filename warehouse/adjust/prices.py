@@ -63,7 +63,9 @@ def _by_ratio(
     if how == "pre":
         last = known.sort("since_").group_by("instrument_id").agg(pl.col("factor_").last().alias("last_"))
         rows = rows.join(last, on="instrument_id", how="left", maintain_order="left")
-        rows = rows.with_columns(factor_=pl.col("factor_") / pl.col("last_"))
+        # polars divides by a column of one value through its reciprocal, which is off by a bit
+        ratio = rows["factor_"].cast(pl.Float64).to_numpy() / rows["last_"].cast(pl.Float64).to_numpy()
+        rows = rows.with_columns(pl.Series("factor_", ratio).fill_nan(None))
     return rows.with_columns(pl.col(named) * pl.col("factor_")).select(bars.columns)
 
 
