@@ -119,6 +119,8 @@ class Ticks:
             )
         self.rows: Final = len(ts)
         self.ts: Final = ts
+        self.bid: Final = bid
+        self.ask: Final = ask
         self.handle: Final = native.Ticks(ts, instrument, bid, ask, bid_size, ask_size, last, volume)
 
 

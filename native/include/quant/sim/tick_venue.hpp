@@ -105,6 +105,8 @@ class TickVenue {
   int64_t now() const { return now_; }
   int32_t instruments() const { return static_cast<int32_t>(places_.size()); }
   bool idle() const { return arriving_.empty() && working_ == 0; }
+  int64_t latencies() const { return rule_.entry_latency + rule_.answer_latency; }
+  int64_t last_arrival() const { return arriving_.empty() ? now_ : arriving_.back().arrives; }
   int64_t next_arrival() const { return arriving_.empty() ? kUnknownAhead : arriving_.front().arrives; }
   // Quantity ahead of a resting order, kUnknownAhead where it cannot be known, -1 if it does not rest.
   int64_t quantity_ahead(int64_t id, int32_t instrument) const;
