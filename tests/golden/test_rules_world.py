@@ -7,12 +7,14 @@ import gzip
 import json
 from collections.abc import Callable
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from quant.core.errors import RuleMissing, UsageError
 from quant.core.ids import parse_code
@@ -94,6 +96,20 @@ def test_a_roll_uses_nothing_of_its_own_row() -> None:
         other = interest.copy()
         other[cut:] = rng.integers(0, 100, (40 - cut, 4))
         assert native.futures_roll(other, 1)[: cut + 1].tolist() == held[: cut + 1].tolist()
+
+
+@given(
+    st.integers(1, 10**8),
+    st.sampled_from([1, 5, 300, 10_000]),
+    st.integers(1, 500),
+    st.integers(0, 5_000_000),
+    st.integers(0, 20_000_000),
+    st.sampled_from([1, 100, 10_000]),
+)
+def test_a_fee_of_value_and_lots_is_rounded_once(price, multiplier, lots, rate, a_lot, unit) -> None:
+    exact = Decimal(price) * 100 * multiplier * lots * rate / 10**9 + a_lot * lots
+    rounded = (exact / unit).quantize(Decimal(1), ROUND_HALF_UP) * unit
+    assert native.futures_fee(price, multiplier, lots, 0, [rate, 0, 0, a_lot, 0, 0], unit) == rounded
 
 
 RECORDED = "data/api_60_recorded_responses/binance_rest_ws/http_responses"

@@ -10,8 +10,6 @@ namespace {
 
 constexpr int64_t kCent = 10'000;
 
-int64_t half_up(int64_t over, int64_t under) { return (over + under / 2) / under; }
-
 int64_t to_tick(int64_t sum, int64_t count, int64_t tick) {
   const int64_t steps = mul(count, positive(tick, "a tick"));
   return mul(mul_add_div(sum, 2, steps, mul(steps, 2)), tick);
@@ -32,8 +30,10 @@ int64_t fee(int64_t price, int64_t multiplier, int64_t quantity, Offset offset, 
   const bool opens = offset == Offset::kOpen, today = offset == Offset::kCloseToday;
   const int64_t rate = opens ? terms.open : today ? terms.close_today : terms.close;
   const int64_t lot = opens ? terms.open_lot : today ? terms.close_today_lot : terms.close_lot;
-  const int64_t by_value = mul_div_half_up(notional(price, multiplier, quantity), rate, kRateScale);
-  return mul(half_up(add(by_value, mul(lot, quantity)), positive(unit, "a unit of money")), unit);
+  // one rounding for both parts: what the lots leave of a unit goes in with the share of the value
+  const int64_t lots = mul(lot, quantity), scale = mul(positive(unit, "a unit of money"), kRateScale);
+  const int64_t plus = add(mul(lots % unit, kRateScale), scale / 2);
+  return mul(add(lots / unit, mul_add_div(notional(price, multiplier, quantity), rate, plus, scale)), unit);
 }
 
 Closed close_lots(int64_t quantity, Offset offset, int64_t today, int64_t yesterday, bool explicit_today) {
