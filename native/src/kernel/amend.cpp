@@ -32,6 +32,10 @@ void Kernel::request_cancel(Order& order, Reason reason, Commands& out) {
 // new terms may cost until the venue has answered.
 void Kernel::request_replace(Order& order, const Intent& intent, Commands& out) {
   if (order.state == OrderState::CANCELLING || order.state == OrderState::REPLACING) return;
+  if (intent.quantity < 0 || intent.price < 0 || intent.stop < 0 || too_large(intent)) {
+    advance(order, OrderEvent::REPLACE_REFUSED, Reason::INVALID);
+    return;
+  }
   const int64_t total = intent.quantity > 0 ? intent.quantity : order.quantity;
   const int64_t price = intent.price > 0 ? intent.price : order.price;
   const int64_t stop = intent.stop > 0 ? intent.stop : order.stop;

@@ -8,11 +8,15 @@ namespace quant {
 namespace {
 
 // Beyond these an intent is a mistake, not a wish: it is refused before its arithmetic could overflow.
-constexpr int64_t kMaxQuantity = 1'000'000'000'000'000;
 constexpr int64_t kMaxWeight = 100 * kRateScale;
 constexpr int64_t kMaxPieces = 1'000;
 
 }  // namespace
+
+bool too_large(const Intent& i) {
+  constexpr int64_t kMaxQuantity = 1'000'000'000'000'000, kMaxPrice = 100'000'000'000'000;
+  return i.quantity > kMaxQuantity || i.price > kMaxPrice || i.stop > kMaxPrice;
+}
 
 void Kernel::record(const Intent& i) {
   session_(i.plain() ? Mark::kIntent : Mark::kOrderIntent, i.instrument, i.kind, i.weight, i.quantity, i.side,
@@ -84,7 +88,7 @@ Kernel::Planned Kernel::plan(const Intent& intent) {
 // Limit kinds have a limit, stops a stop price; an auction has one day, and a stop cannot be immediate.
 Reason Kernel::terms_of(const Intent& i) const {
   const bool known = i.tif <= Tif::kFok && i.order_kind <= OrderKind::kCloseAuction;
-  if (!known || i.price < 0 || i.stop < 0 || i.quantity > kMaxQuantity) return Reason::INVALID;
+  if (!known || i.price < 0 || i.stop < 0 || too_large(i)) return Reason::INVALID;
   const bool immediate = i.tif == Tif::kIoc || i.tif == Tif::kFok;
   if (is_stop(i.order_kind) != (i.stop > 0)) return Reason::INVALID;
   if (is_stop(i.order_kind) && immediate) return Reason::INVALID;

@@ -104,7 +104,8 @@ bool Kernel::releasable(const Order& order) const {
   if (order.kind == OrderKind::kMarket) return false;
   const int64_t price = buying_price(order);
   const int64_t budget = sub(ledger_.available(), cash_floor(ledger_.nav(), config_.limits));
-  return price == 0 || rest_cost(order, order.quantity, price) <= budget;
+  if (price == 0 || view_of(order, order.quantity, price).too_large) return true;  // to be refused
+  return rest_cost(order, order.quantity, price) <= budget;
 }
 
 int64_t Kernel::buying_price(const Order& order) const {

@@ -32,6 +32,9 @@ struct KernelConfig {
 
 using Commands = std::vector<Command>;
 
+// Beyond what any market trades: refused before its arithmetic could overflow.
+bool too_large(const Intent& intent);
+
 // The book of one account. Inputs take effect in the order they are stepped; every step appends the commands
 // it causes. Only names held, ordered or with an event are touched, never the whole cross-section.
 class Kernel {
