@@ -285,8 +285,15 @@ def run_fused(
     return FusedResult(kernel, venue)
 
 
-def run_called(config: KernelConfig, market: Market, ask: Callable[[Kernel], Ask], *, phases: Sequence[Phase],
-               decide_seen: bool, rows: NDArray[np.uint8] | None = None) -> FusedResult:
+def run_called(
+    config: KernelConfig,
+    market: Market,
+    ask: Callable[[Kernel], Ask],
+    *,
+    phases: Sequence[Phase],
+    decide_seen: bool,
+    rows: NDArray[np.uint8] | None = None,
+) -> FusedResult:
     """Every bar in C++, asking Python at ``phases`` of the bars that ``rows`` u8 [T] marks (None = all).
 
     ``ask(kernel)`` gives the function that is called with (bar, phase, ns UTC); it returns None, intents as

@@ -32,6 +32,7 @@ Function = Callable[[Given], Any]
 NO_RULE: Final = ("RAISE", "NO_RULE")
 """How a case says that no dated row answers it."""
 
+UNUSABLE: Final = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError)
 _MODULES: Final = (
     "a_share", "phases", "costs", "corporate", "calendars",
     "futures", "options", "us", "crypto", "in_force",
@@ -155,6 +156,9 @@ def run_case(case: Case) -> Outcome:
         got, ok = f"RAISE {error.fault.code}", case.expect in NO_RULE
     except QuantError as error:
         got, ok = f"ERROR {error.fault.code}: {error.fault.message}", False
+    except UNUSABLE as error:  # what a function could not read: one bad case must not end the others
+        said = (str(error).splitlines() or [""])[0]
+        got, ok = f"ERROR case.given: the input cannot be used ({type(error).__name__}: {said})", False
     return Outcome(case.id, case.func, case.expect, got, ok, rows, case.where)
 
 

@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from quant.core.errors import UsageError
+from quant.core.money import INT64_MAX
 
 __all__ = ["Given"]
 
@@ -39,8 +40,8 @@ class Given(dict[str, Any]):
         value = self[name] if default is None else self.get(name)
         if value is None and default is not None:
             return default
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise self._wrong(name, "a whole number")
+        if isinstance(value, bool) or not isinstance(value, int) or abs(value) > INT64_MAX:
+            raise self._wrong(name, "a whole number of 64 bits")
         return value
 
     def number(self, name: str, default: str | None = None) -> Decimal:
