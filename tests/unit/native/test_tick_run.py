@@ -33,8 +33,9 @@ def recording(seed: int, rows: int) -> Ticks:
 
 
 def config(**changes: Any) -> KernelConfig:
-    given = {"cash_micro": 10**12, "rules": RuleTables.uniform(2, lot=1, settlement_days=0),
-             "fees": FeeTables.uniform(2, commission=300_000, stamp_sell=500_000), "fill_at": "close"}  # fmt: skip
+    fees = FeeTables.uniform(2, commission=300_000, stamp_sell=500_000)
+    rules = RuleTables.uniform(2, lot=1, settlement_days=0)
+    given = {"cash_micro": 10**12, "rules": rules, "fees": fees, "fill_at": "close"}
     return KernelConfig(**(given | changes))
 
 
