@@ -36,7 +36,7 @@ int64_t transfer_fee(int64_t amount, int64_t quantity, const TransferRule& rule,
   if (amount == 0 && quantity == 0) return 0;
   const int64_t due = add(levy(amount, rule.rate, 1), mul(quantity, rule.per_share));
   const int64_t rounded =
-      rule.per_share == 0 ? levy(amount, rule.rate, unit) : (due + unit / 2) / unit * unit;
+      rule.per_share == 0 ? levy(amount, rule.rate, unit) : mul(add(due, unit / 2) / unit, unit);
   return std::max(rounded, rule.minimum);
 }
 

@@ -20,7 +20,7 @@ int64_t sellable_today(int64_t settlement_days, int64_t held_before, int64_t bou
   return settlement_days > 0 ? held_before : add(held_before, bought_today);
 }
 
-int64_t buy_room(int64_t cap, int64_t bought_today) { return std::max<int64_t>(cap - bought_today, 0); }
+int64_t buy_room(int64_t cap, int64_t bought_today) { return std::max<int64_t>(sub(cap, bought_today), 0); }
 
 bool high_frequency(const RateRule& rule, int64_t most_per_second, int64_t per_day) {
   return most_per_second >= rule.per_second || per_day >= rule.per_day;

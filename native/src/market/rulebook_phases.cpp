@@ -22,15 +22,15 @@ bool market_open(std::span<const PhaseSpan> day, std::span<const HaltSpan> halts
 }
 
 BreakerAnswer circuit_breaker(const BreakerRule& rule, int64_t index_return, int64_t time) {
-  const int64_t moved = index_return < 0 ? -index_return : index_return;
+  const int64_t moved = index_return < 0 ? sub(0, index_return) : index_return;
   if (time >= rule.close || moved < rule.first) return {};
   if (moved >= rule.second || time >= rule.late) return {BreakerAction::kClose, rule.close};
-  return {BreakerAction::kPause, time + rule.pause};
+  return {BreakerAction::kPause, add(time, rule.pause)};
 }
 
 IpoHaltAnswer ipo_halt(const IpoHaltRule& rule, int64_t open, int64_t price, int64_t time, uint8_t used) {
   const bool up = price >= open;
-  const int64_t moved = up ? price - open : open - price;
+  const int64_t moved = up ? sub(price, open) : sub(open, price);
   uint8_t hit = used;
   for (int level = 0; level < 2; ++level) {
     const int64_t threshold = level == 0 ? rule.first : rule.second;
@@ -38,7 +38,7 @@ IpoHaltAnswer ipo_halt(const IpoHaltRule& rule, int64_t open, int64_t price, int
     if (reached) hit = static_cast<uint8_t>(hit | (1U << ((up ? 0 : 2) + level)));
   }
   if (hit == used || time >= rule.latest) return {false, 0, hit};
-  return {true, std::min(time + rule.pause, rule.latest), hit};
+  return {true, std::min(add(time, rule.pause), rule.latest), hit};
 }
 
 }  // namespace quant

@@ -26,8 +26,8 @@ PriceBand price_band(int64_t reference, const LimitRule& rule) {
   need(reference > 0, "price.reference", "a price limit needs a reference price");
   const int64_t up = scaled_to_tick(reference, rule.up, rule.tick);
   const int64_t down = scaled_to_tick(reference, rule.down, rule.tick);
-  return {true, std::max(up, reference + rule.tick),
-          std::max(std::min(down, reference - rule.tick), rule.tick)};
+  return {true, std::max(up, add(reference, rule.tick)),
+          std::max(std::min(down, sub(reference, rule.tick)), rule.tick)};
 }
 
 int64_t cage_base(int8_t side, const CageQuote& quote) {
@@ -38,14 +38,14 @@ int64_t cage_base(int8_t side, const CageQuote& quote) {
 int64_t cage_bound(int8_t side, int64_t base, const CageRule& rule) {
   const int64_t steps = mul(rule.ticks, rule.tick);
   if (side == kBuy) return std::max(scaled_to_tick(base, rule.up, rule.tick), add(base, steps));
-  return std::min(scaled_to_tick(base, rule.down, rule.tick), base - steps);
+  return std::min(scaled_to_tick(base, rule.down, rule.tick), sub(base, steps));
 }
 
 CageAnswer price_cage(int8_t side, int64_t price, const CageQuote& quote, const CageRule& rule) {
   if (rule.beyond == Beyond::kNone) return CageAnswer::kOk;
   const int64_t base = cage_base(side, quote);
   need(base > 0, "price.base", "a price range needs a quote, a last trade or a previous close");
-  if (side * (price - cage_bound(side, base, rule)) <= 0) return CageAnswer::kOk;
+  if (side * sub(price, cage_bound(side, base, rule)) <= 0) return CageAnswer::kOk;
   return rule.beyond == Beyond::kHold ? CageAnswer::kHold : CageAnswer::kReject;
 }
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from quant.core.market.tables import DatedTable, Row
+from quant.pipelines.flows.rules import problems
 from quant.qcli.main import run
 
 CASES = """\
@@ -148,3 +151,35 @@ def test_a_case_that_cannot_be_run_is_a_mismatch_that_says_why(capsys, cases, fu
         capsys, "verify", cases(f"vectors:\n  - {{id: x, func: {func}, given: {given}, expect: 1}}\n")
     )
     assert code == 3 and "got       ERROR" in out and said in out
+
+
+def row(start: date, end: date | None, *source: str) -> Row:
+    return Row("made", ("K",), start, end, {"rate": "1"}, source, "sure", None)
+
+
+def made(*rows: Row) -> DatedTable:
+    return DatedTable("made", "made.toml", ("key",), {("K",): rows}, {("K",): tuple(r.start for r in rows)})
+
+
+def test_overlaps_gaps_and_unknown_sources_are_problems():
+    first, second = row(date(2020, 1, 1), date(2020, 6, 30), "KNOWN"), row(date(2020, 7, 1), None, "KNOWN")
+    assert problems([made(first, second)]) == []
+    late, early = row(date(2020, 7, 2), None, "KNOWN"), row(date(2020, 6, 30), None, "KNOWN")
+    assert [(p.kind, p.said) for p in problems([made(first, late)])] == [
+        ("gap", "between 2020-06-30 and 2020-07-02")
+    ]
+    assert [(p.kind, p.said) for p in problems([made(first, early)])] == [
+        ("overlap", "2020-01-01 to 2020-06-30 and 2020-06-30 to today")
+    ]
+    assert [p.said for p in problems([made(row(date(2020, 1, 1), None, "HEARSAY"))])] == [
+        "2020-01-01 to today: no source HEARSAY"
+    ]
+    assert [p.kind for p in problems([made(row(date(2020, 1, 1), None))])] == ["source"]
+    assert [p.kind for p in problems([DatedTable("made", "made.toml", (), {}, {})])] == ["empty"]
+
+
+def test_a_problem_ends_with_3(capsys, monkeypatch):
+    found = problems([made(row(date(2020, 1, 1), None, "HEARSAY"))])
+    monkeypatch.setattr("quant.pipelines.flows.rules.problems", lambda: found)
+    code, out, _ = call(capsys, "show", "--problems")
+    assert code == 3 and "no source HEARSAY" in out
