@@ -375,3 +375,51 @@ def test_a_class_named_with_a_style_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StrategyLoadError):
         write(tmp_path, "def initialize(context): pass")
         load_platform(tmp_path, "strategies.mine:Mine", "joinquant", terms=terms(config(5), "before_open"))
+
+
+CANCELLING = {
+    "joinquant": """
+    def initialize(context):
+        run_daily(give, time="09:30")
+        run_daily(take_back, time="10:00")
+
+    def give(context):
+        low = get_current_data()["000001.XSHE"].low_limit
+        g.kept = order("000001.XSHE", 100, LimitOrderStyle(low)).order_id
+        gone = order("600000.XSHG", 100, LimitOrderStyle(get_current_data()["600000.XSHG"].low_limit))
+        cancel_order(gone)
+
+    def take_back(context):
+        for number in get_open_orders():
+            cancel_order(number)
+
+    def after_trading_end(context):
+        g.states = [o.status.name for o in get_orders().values()]
+""",
+    "ricequant": """
+    def init(context):
+        context.states = []
+
+    def before_trading(context):
+        order_shares("000001.XSHE", 100, LimitOrder(current_snapshot("000001.XSHE").limit_down))
+        cancel_order(order_shares("600000.XSHG", 100, current_snapshot("600000.XSHG").limit_down))
+
+    def handle_bar(context, bar_dict):
+        context.before = [o.status.value for o in get_open_orders()]
+        for order in get_open_orders():
+            cancel_order(order)
+""",
+}
+
+
+@pytest.mark.parametrize("style", ["joinquant", "ricequant"])
+def test_orders_are_taken_back_within_the_call_and_later(tmp_path: Path, style: str) -> None:
+    from quant.native.kernel import Reason
+
+    data = data_of(market(4, wild=0.0))
+    decide = "before_open" if style == "joinquant" else "before_close"
+    result = run(tmp_path, style, CANCELLING[style], data=data, decide=decide, fill_at="close")
+    orders = result.kernel.orders()
+    assert orders["instrument"].tolist() == [0, 0, 0, 0]
+    assert set(orders["reason"].tolist()) == {Reason.CANCEL_REQUESTED.value}
+    assert len(result.kernel.fills()["row"]) == 0

@@ -58,6 +58,7 @@ class Host:
         self._account: Account | None = None
         self._at = time(0)
         self._intended: list[tuple[Ticket, dict[str, Any]]] = []
+        self._recalled: list[int] = []
         self._names: dict[str, str] = {}
 
     # --- what a platform says -----------------------------------------------------------------------------
@@ -91,7 +92,7 @@ class Host:
 
     def decide(self, view: View) -> Batch:
         """Call what is due now; raises StrategyError, located in the user's file."""
-        self._view, self._account, self._intended = view, None, []
+        self._view, self._account, self._intended, self._recalled = view, None, [], []
         self.tickets.refresh(book_of(view), view.session.toordinal())
         try:
             if not self.begun:
@@ -301,21 +302,20 @@ class Host:
         ticket.fees = account.fees(ticket.instrument, side, quantity * last)
 
     def withdraw(self, ticket: Ticket) -> bool:
-        """Take back an order of this instant. False when it is done or was given before."""
+        """Take back an order: one of this instant is never sent. False when it is done already."""
         for place, (given, _) in enumerate(self._intended):
             if given is ticket and ticket.state == "open":
                 del self._intended[place]
                 ticket.state, ticket.reason, ticket.sent = "cancelled", "cancel_requested", []
                 return True
-        if not ticket.open:
+        if not ticket.open or not ticket.orders:
             return False
-        raise UsageError(
-            "platform.cancel",
-            f"order {ticket.id} is with the exchange until it fills or the session ends",
-            hint="an order can be taken back within the call that gave it",
-        )
+        self._recalled += ticket.orders
+        return True
 
     def _send(self, view: View) -> None:
+        for number in dict.fromkeys(self._recalled):
+            view.cancel(number)
         for ticket, how in self._intended:
             code = data_of(view).codes[ticket.instrument]
             for piece in ticket.sent:
