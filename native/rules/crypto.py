@@ -8,7 +8,7 @@ from typing import Any, Final
 from quant.core.errors import UsageError
 from quant.core.market import crypto
 from quant.core.market.crypto_records import FILTERS, SymbolFilters, brackets, symbol_filters
-from quant.core.money import RATE_SCALE, scaled, unscaled
+from quant.core.money import INT64_MAX, RATE_SCALE, scaled, unscaled
 from quant.native.extension import native
 from quant.native.rules.given import Given
 from quant.native.rules.in_force import row_for
@@ -61,6 +61,7 @@ def crypto_filter(given: Given) -> Verdict:
     ``avg_price``, ``open_orders``, ``open_algo_orders``, ``algo``, ``position``.
     """
     filters = symbol_filters(given["filters"])
+    given = _lower(given, "side", "order_type")
     order = native.CoinOrder()
     order.buy = given.choice("side", "buy", "sell", default="buy") == "buy"
     order.market = given.choice("order_type", "limit", "market", default="limit") == "market"
@@ -100,7 +101,7 @@ def funding_rate(given: Given) -> Verdict:
 
 
 def liq_price_isolated(given: Given) -> Verdict:
-    """The mark price, to the cent, at which an isolated position is liquidated."""
+    """The mark price, to the cent, at which an isolated position is liquidated; NONE when no price does."""
     rate, cum = given.number("mmr"), given.number("cum", "0")
     return Verdict(
         _liquidation(given, [0], [scaled(rate, RATE_SCALE, exact=True)], [scaled(cum, _SCALE, exact=True)])
@@ -135,12 +136,17 @@ def crypto_fee(given: Given) -> Verdict:
     return Verdict(unscaled(native.coin_fee(value, rate), _SCALE), (row,))
 
 
-def _liquidation(given: Given, floors: list[int], rates: list[int], cums: list[int]) -> Decimal:
+def _liquidation(given: Given, floors: list[int], rates: list[int], cums: list[int]) -> Decimal | str:
     quantity = _coins(given, "qty") * (1 if given.choice("side", "long", "short") == "long" else -1)
     price = native.coin_liquidation_price(
         quantity, _coins(given, "entry"), _coins(given, "wallet"), floors, rates, cums, _SCALE // 100
     )
-    return unscaled(price * 100 // _SCALE, 100)
+    return "NONE" if price == INT64_MAX else unscaled(price * 100 // _SCALE, 100)
+
+
+def _lower(given: Given, *names: str) -> Given:
+    """The case with these words in lower case: the exchange writes BUY and MARKET."""
+    return Given({**given, **{name: str(given[name]).lower() for name in names if name in given}})
 
 
 def _coins(given: Given, name: str) -> int:

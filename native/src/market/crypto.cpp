@@ -127,6 +127,10 @@ int64_t liquidation_price(const Position& position, const Bracket& bracket, int6
   if (over <= 0) return 0;
   positive(unit, "a tick");
   positive(under, "one less the maintenance rate");
+  const double about = static_cast<double>(over) / static_cast<double>(magnitude(position.quantity)) *
+                       static_cast<double>(kCoinScale) *
+                       (static_cast<double>(kRateScale) / static_cast<double>(under));
+  if (about > 9e18) return kNoPrice;
   const int64_t steps =
       ratio_half_up(over, mul(kCoinScale / unit, kRateScale), magnitude(position.quantity), under);
   return mul(steps, unit);
@@ -136,6 +140,7 @@ int64_t liquidation_price(const Position& position, std::span<const Bracket> bra
   int64_t found = 0;
   for (size_t k = 0; k < brackets.size(); ++k) {
     found = liquidation_price(position, brackets[k], unit);
+    if (found == kNoPrice) break;
     const int64_t size = magnitude(notional(found, position.quantity));
     if (size >= brackets[k].floor && (k + 1 == brackets.size() || size < brackets[k + 1].floor)) break;
   }

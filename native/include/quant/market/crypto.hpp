@@ -79,7 +79,10 @@ struct Position {
   int64_t wallet = 0;
 };
 
-// The mark price at which the margin is used up, half up to `unit`; 0 when no price above 0 does.
+constexpr int64_t kNoPrice = INT64_MAX;
+
+// The mark price at which the margin is used up, half up to `unit`; 0 when no price above 0 does (a long that
+// its wallet pays for), kNoPrice when it is beyond all prices (a short that its wallet dwarfs).
 int64_t liquidation_price(const Position& position, const Bracket& bracket, int64_t unit);
 // The same with the bracket that holds at that price.
 int64_t liquidation_price(const Position& position, std::span<const Bracket> brackets, int64_t unit);
