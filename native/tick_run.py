@@ -56,8 +56,16 @@ class TickResult:
     venue: TickVenue
 
 
-def run_ticks(config: KernelConfig, market: Market, rule: TickRule, ticks: Ticks, plan: Imbalance | Quote, *,
-              bounds: Sequence[int] | None = None, venue: TickVenue | None = None) -> TickResult:
+def run_ticks(
+    config: KernelConfig,
+    market: Market,
+    rule: TickRule,
+    ticks: Ticks,
+    plan: Imbalance | Quote,
+    *,
+    bounds: Sequence[int] | None = None,
+    venue: TickVenue | None = None,
+) -> TickResult:
     """Runs ``ticks`` through a fresh kernel; session d of ``market`` holds the rows bounds[d]..bounds[d + 1].
 
     ``market`` has one bar a session (:func:`tick_market`), whose close marks the book at the session's end.
@@ -67,8 +75,12 @@ def run_ticks(config: KernelConfig, market: Market, rule: TickRule, ticks: Ticks
         UsageError: bounds, sizes or instruments that do not fit, or a config that fills at the open.
     """
     if config.fill_at == "open":
-        raise UsageError("ticks.fill_at", "orders of a tick run go out during the session",
-                         expected="fill_at close", found="open")
+        raise UsageError(
+            "ticks.fill_at",
+            "orders of a tick run go out during the session",
+            expected="fill_at close",
+            found="open",
+        )
     exchange = venue or TickVenue(rule, instruments=market.S)
     kernel = Kernel(config, market)
     parts = [0, ticks.rows] if bounds is None else list(bounds)

@@ -123,18 +123,22 @@ def _besides(exchange: str, asset: str, on: date, turnover: Decimal) -> dict[str
 
 
 def dividend_tax(given: Given) -> Verdict:
-    """Tax due when lots that received a dividend are sold; ``bonus`` shares count at face value."""
+    """Tax due when lots that received a dividend are sold; ``bonus`` shares count at face value. Where one
+    rate holds for every holding the tax is withheld at payment, and no sale need be given.
+    """
     record = given.day("record_date")
     row = market_table("dividend_tax").row((), record)
     month, year, beyond = (rate(row.values[name]) for name in ("upto_month", "upto_year", "beyond"))
     lots = [(epoch_days(day), quantity) for day, quantity in _lots(given)]
+    flat = month == year == beyond and given.get("sell_date") is None
+    sold = epoch_days(record) + 1 if flat else epoch_days(given.day("sell_date"))
     taxable = money(given.number("cash_per_share", "0") + given.number("bonus", "0"))
     due = native.dividend_tax(
         (month, year, beyond),
         lots,
         epoch_days(record),
-        epoch_days(given.day("sell_date")),
-        given.count("sell_qty"),
+        sold,
+        given.count("sell_qty", sum(quantity for _, quantity in lots) if flat else None),
         taxable,
         CENT_UNITS,
     )
