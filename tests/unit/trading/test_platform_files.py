@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kernel_market import config
+from kernel_market import config, stock_fees
 from platform_case import CODES, Plan, data_of, market, run, terms, write
 
 from quant.trading import run_paper, run_replay
@@ -423,3 +423,48 @@ def test_orders_are_taken_back_within_the_call_and_later(tmp_path: Path, style: 
     assert orders["instrument"].tolist() == [0, 0, 0, 0]
     assert set(orders["reason"].tolist()) == {Reason.CANCEL_REQUESTED.value}
     assert len(result.kernel.fills()["row"]) == 0
+
+
+def test_within_a_call_orders_count_as_executed_and_later_as_they_were(tmp_path: Path) -> None:
+    """The pattern of many files: sell, share the cash among the places left, stop when enough is held."""
+    text = """
+        def initialize(context):
+            g.seen = []
+
+        def handle_data(context, data):
+            names = ["000001.XSHE", "600000.XSHG", "601318.XSHG", "600036.XSHG"]
+            cash = context.portfolio.available_cash
+            for code in names:
+                given = order_target_value(code, context.portfolio.available_cash / 2)
+                if given is not None and given.filled == given.amount > 0:
+                    assert given.status == OrderStatus.held
+                    if len(context.portfolio.positions) == 2:
+                        break
+            spent = cash - context.portfolio.available_cash
+            account = context.portfolio
+            g.seen.append([len(account.positions), round(spent), round(account.total_value)])
+
+        def after_trading_end(context):
+            held = context.portfolio.positions
+            assert sum(p.total_amount for p in held.values()) == sum(t.amount for t in get_trades().values())
+            assert all(o.filled and o.price > 0 for o in get_orders().values())
+    """
+    data = data_of(market(1, wild=0.0))
+    write(tmp_path, text)
+    settings = config(1, cash_micro=10**12, fees=stock_fees(1))
+    strategy = loaded(tmp_path, "joinquant", text, settings)
+    result = run_replay(Plan(), data, settings, strategy)
+    [(held, spent, value)] = strategy.g.seen
+    assert held == 2 and 600_000 < spent < 800_000 and 990_000 < value < 1_000_000
+    assert sorted(set(result.kernel.fills()["instrument"].tolist())) == [0, 3]
+
+
+def test_bars_within_the_day_are_refused_for_files(tmp_path: Path) -> None:
+    from kernel_market import bars_market
+
+    from quant.trading import MarketData
+
+    of = bars_market(3, 4, len(CODES), seed=1)
+    with pytest.raises(StrategyError) as caught:
+        run(tmp_path, "joinquant", "def initialize(context): pass", data=MarketData.of(of, CODES))
+    assert caught.value.fault.code == "platform.frequency"

@@ -6,7 +6,6 @@ listing on; None is as traded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
@@ -66,12 +65,14 @@ class Bars:
             )
         return int(end - count)
 
-    def cells(self, field: str, begin: int, end: int, fq: str | None = "pre") -> Floats:
-        """Values ``[end - begin, S]`` of rows that are over."""
+    def cells(
+        self, field: str, begin: int, end: int, fq: str | None = "pre", at: Any = slice(None)
+    ) -> Floats:
+        """Values ``[end - begin, S]`` of rows that are over, or those of the instruments ``at``."""
         columns = data_of(self.view).columns
         name = field if fq is not None or field not in _ADJUSTED else f"raw_{field}"
         try:
-            values = np.array(columns[name][begin:end], dtype=np.float64)
+            values = np.array(columns[name][begin:end, at], dtype=np.float64)
         except KeyError:
             raise UsageError(
                 "bars.field",
@@ -79,15 +80,13 @@ class Bars:
                 found=field,
                 expected=", ".join(sorted(columns)),
             ) from None
-        if fq is None or "adj_factor" not in columns:
+        if fq is None or "adj_factor" not in columns or field not in _ADJUSTED | _SCALED:
             return values
-        if field in _ADJUSTED and fq == "pre":
-            now = columns["adj_factor"][self.today]
+        factor = columns["adj_factor"]
+        now = factor[self.today, at] if fq == "pre" else 1.0
+        if field in _ADJUSTED:
             return np.asarray(values * now if field == "volume" else values / now)
-        if field in _SCALED:
-            factor = columns["adj_factor"]
-            return np.asarray(values * factor[begin:end] / (factor[self.today] if fq == "pre" else 1.0))
-        return values
+        return np.asarray(values * factor[begin:end, at] / now)
 
     def traded(self, instrument: int, begin: int, end: int) -> NDArray[np.bool_]:
         """Whether the instrument traded in each row."""
@@ -104,8 +103,3 @@ class Bars:
             if len(rows) >= count or begin == 0:
                 return rows[-count:]
             width *= 4
-
-
-def chosen(cells: Floats, instruments: Sequence[int]) -> Any:
-    """Columns of some instruments."""
-    return cells[:, list(instruments)]

@@ -129,6 +129,14 @@ class Host:
             self.guard.call(label, function)
 
     def _begin(self) -> None:
+        if not data_of(self.view).market.daily:
+            raise self.guard.error(
+                "platform.frequency",
+                f"files written for {self.platform} run on daily bars",
+                expected="one bar a session",
+                found="bars within the day",
+                hint="write a class with decide(view) for bars within the day",
+            )
         self._at = _BEFORE
         self.timers = []
         self.begin()

@@ -117,7 +117,7 @@ class JoinData:
             short = {c: np.concatenate([np.full(count - len(v), np.nan), v]) for c, v in found.items()}
             return self._table(short, range(count)) if df else found
         name, begin = _field(field), self._host.bars.last(count, end)
-        cells = self._host.bars.cells(name, begin, end, fq)[:, places]
+        cells = self._host.bars.cells(name, begin, end, fq, places)
         columns = {code: cells[:, k] for k, code in enumerate(codes)}
         return self._frame(columns, np.arange(begin, end)) if df else columns
 
@@ -149,7 +149,7 @@ class JoinData:
             return self._frame({n: self._column(n, at, rows, fq) for n in names}, rows)
         codes = list(security)
         places = [self._host.instrument(code) for code in codes]
-        cells = {n: bars.cells(_field(n), begin, end, fq)[:, places] for n in names}
+        cells = {n: bars.cells(_field(n), begin, end, fq, places) for n in names}
         rows = np.arange(begin, end)
         if panel:
             frames = {
@@ -237,7 +237,7 @@ class JoinData:
         if not len(rows):
             return np.zeros(0)
         first, last = int(rows[0]), int(rows[-1]) + 1
-        return self._host.bars.cells(_field(name), first, last, fq)[rows - first, at]
+        return self._host.bars.cells(_field(name), first, last, fq, at)[rows - first]
 
     def _days(self, rows: Any) -> list[date]:
         if not len(rows):
@@ -367,7 +367,7 @@ class BarOfYesterday:
             raise AttributeError(name)
         host = self._data._host
         end = host.bars.today
-        value = float(host.bars.cells(FIELDS[name], end - 1, end)[0, host.instrument(self.security)])
+        value = float(host.bars.cells(FIELDS[name], end - 1, end, at=host.instrument(self.security))[0])
         return bool(value) if name == "paused" else value
 
     @property

@@ -262,15 +262,21 @@ class FundamentalsQuery:
         known = np.zeros(len(data.codes), dtype=bool)
         for name in needs:
             if name not in data.columns:
-                raise UsageError(
-                    "platform.column",
-                    f"the data of this run hold no {name}",
-                    found=name,
-                    hint="quant data sync daily_basics fundamentals",
-                )
+                raise _absent(name)
             # A day before today is wholly known; of today only what is known at this instant.
             late = KNOWN_FROM.get(name, Phase.CLOSE) > (host.view.phase if today else max(Phase) + 1)
             found[name] = np.array(data.columns[name][row - late], dtype=np.float64)
+            if np.isnan(found[name]).all() and np.isnan(data.columns[name][: row - late + 1]).all():
+                raise _absent(name)
             known |= ~np.isnan(found[name])
         found["known"] = alive & (known if needs else True)
         return found
+
+
+def _absent(name: str) -> UsageError:
+    return UsageError(
+        "platform.column",
+        f"the data of this run hold no {name} by now",
+        found=name,
+        hint="quant data sync daily_basics fundamentals",
+    )

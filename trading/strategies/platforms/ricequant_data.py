@@ -159,7 +159,7 @@ class RiceData:
         if not len(rows):
             return np.zeros(0)
         first, last = int(rows[0]), int(rows[-1]) + 1
-        return self._host.bars.cells(field, first, last, fq)[rows - first, at]
+        return self._host.bars.cells(field, first, last, fq, at)[rows - first]
 
     def _days(self, rows: Any) -> list[date]:
         if not len(rows):
@@ -184,7 +184,7 @@ class RiceData:
     def _status(self, order_book_id: Any, count: int, field: str) -> Any:
         bars, at = self._host.bars, self._host.instrument(self.name_of(order_book_id))
         end = bars.today + 1
-        values = bars.cells(field, bars.last(count, end), end)[:, at] == 1.0
+        values = bars.cells(field, bars.last(count, end), end, at=at) == 1.0
         return bool(values[0]) if count == 1 else values
 
     def instruments(self, id_or_symbols: Any) -> Any:
