@@ -14,16 +14,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from quant.core.errors import UsageError
+from quant.core.time import epoch_days
 from quant.native.batch import Action, OrderKind, Tif
 from quant.native.extension import native
 
-__all__ = ["DepthKind", "SessionKind", "TickOrder", "TickRule", "TickVenue", "Ticks", "Window"]
+if TYPE_CHECKING:
+    from quant.native.rules.resolved import CageTerms, TradingWindow
+
+__all__ = ["DepthKind", "SessionKind", "TickOrder", "TickRule", "TickVenue", "Ticks", "Window", "windows_of"]
 
 Columns = Mapping[str, NDArray[Any]]
 UNKNOWN_AHEAD: Final = 2**63 - 1
@@ -75,6 +79,22 @@ class Window:
     kind: SessionKind = SessionKind.CONTINUOUS
     cancels: bool = True
     day: int = 0
+
+
+_KINDS: Final = {
+    "open_auction": SessionKind.OPEN_AUCTION,
+    "continuous": SessionKind.CONTINUOUS,
+    "close_auction": SessionKind.CLOSE_AUCTION,
+}
+
+
+def windows_of(hours: Sequence[TradingWindow]) -> list[Window]:
+    """Windows from the rulebook's hours; between them, before and after, nothing is accepted."""
+    return [
+        Window(at.begin, at.end, _KINDS[at.name], at.cancels, epoch_days(at.session))
+        for at in hours
+        if at.name in _KINDS
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +158,16 @@ class TickVenue:
     def set_limits(self, *, down: int, up: int, instrument: int = 0) -> None:
         """The price limits of the day; 0 = none."""
         self._core.set_limits(instrument, down, up)
+
+    def set_cage(self, terms: CageTerms, *, prev_close: int = 0, instrument: int = 0) -> None:
+        """The valid range of limit orders in continuous trading, from ``quant.native.rules.resolved.cages``.
+
+        What is beyond it is refused, or held until the quote has come near enough.
+        """
+        core = self._core
+        core.set_cage(
+            instrument, terms.beyond, terms.up, terms.down, terms.ticks, max(terms.tick, 1), prev_close
+        )
 
     def set_windows(self, windows: Sequence[Window], *, instrument: int = 0) -> None:
         """Trading hours; without any the instrument always trades continuously."""

@@ -5,8 +5,8 @@
 #include <tuple>
 
 #include "bind.hpp"
-#include "quant/sim/bar_match.hpp"
 #include "quant/market/slippage.hpp"
+#include "quant/sim/bar_match.hpp"
 
 namespace quant {
 

@@ -130,6 +130,14 @@ void bind_exchange_ticks(nb::module_& m) {
           },
           nb::arg("instruments"), nb::arg("rule"))
       .def("set_limits", &TickVenue::set_limits, nb::arg("instrument"), nb::arg("down"), nb::arg("up"))
+      .def(
+          "set_cage",
+          [](TickVenue& self, int32_t instrument, int beyond, int64_t up, int64_t down, int64_t ticks,
+             int64_t tick, int64_t prev_close) {
+            self.set_cage(instrument, {static_cast<Beyond>(beyond), up, down, ticks, tick}, prev_close);
+          },
+          nb::arg("instrument"), nb::arg("beyond"), nb::arg("up"), nb::arg("down"), nb::arg("ticks"),
+          nb::arg("tick"), nb::arg("prev_close"))
       .def("set_windows",
            [](TickVenue& self, int32_t instrument, Column<int64_t> begin, Column<int64_t> end,
               Column<uint8_t> kind, Column<bool> cancels, Column<int32_t> day) {

@@ -56,6 +56,34 @@ void TickVenue::set_limits(int32_t instrument, int64_t down, int64_t up) {
   place.up = up;
 }
 
+void TickVenue::set_cage(int32_t instrument, const CageRule& rule, int64_t prev_close) {
+  if (rule.tick < 1 || rule.up < 0 || rule.down < 0 || rule.ticks < 0 || rule.beyond > Beyond::kHold)
+    misuse("venue.cage", "a price range needs a tick >= 1 and multiples >= 0");
+  Place& place = at(instrument);
+  place.cage = rule;
+  place.prev_close = prev_close;
+}
+
+CageAnswer TickVenue::caged(const Place& place, const Command& order) const {
+  const CageQuote quote{place.touch[1].price, place.touch[0].price, place.last, place.prev_close};
+  const bool asks = order.kind == OrderKind::kLimit && place.cage.beyond != Beyond::kNone;
+  if (!asks || cage_base(order.side, quote) <= 0) return CageAnswer::kOk;
+  return price_cage(order.side, order.price, quote, place.cage);
+}
+
+void TickVenue::release_held(Place& place, TickReports& out) {
+  for (size_t k = 0; k < place.held.size();) {
+    if (caged(place, place.held[k].order) != CageAnswer::kOk) {
+      ++k;
+      continue;
+    }
+    const Working live = place.held[k];
+    place.held.erase(place.held.begin() + static_cast<std::ptrdiff_t>(k));
+    --working_;
+    enter(place, live.order, live.filled, out);
+  }
+}
+
 void TickVenue::submit(const Command& command, int64_t sent) {
   at(command.instrument);
   if (sent < now_) misuse("venue.time", "an order was sent before the venue's present");
@@ -100,6 +128,8 @@ Reason TickVenue::refuse(const Place& place, const Command& order, Session sessi
   const bool patient = order.tif == Tif::kDay || order.tif == Tif::kGtc;
   if (auctions(session) && (order.kind == OrderKind::kMarket || (!patient && !is_stop(order.kind))))
     return Reason::WRONG_PHASE;
+  if (session == Session::kContinuous && caged(place, order) == CageAnswer::kReject)
+    return Reason::PRICE_CAGE;
   if (is_auction(order.kind)) {
     const Session wanted =
         order.kind == OrderKind::kOpenAuction ? Session::kOpenAuction : Session::kCloseAuction;
@@ -137,6 +167,9 @@ void TickVenue::start(Place& place, const Command& order, int64_t filled, Sessio
     place.stops.push_back({order, ++sequence_, filled});
     ++working_;
     if (session == Session::kContinuous) trigger(place, out);
+  } else if (session == Session::kContinuous && caged(place, order) == CageAnswer::kHold) {
+    place.held.push_back({order, ++sequence_, filled, kUnknownAhead});
+    ++working_;
   } else if (session == Session::kContinuous && !is_auction(order.kind)) {
     enter(place, order, filled, out);
   } else {
@@ -145,7 +178,7 @@ void TickVenue::start(Place& place, const Command& order, int64_t filled, Sessio
 }
 
 TickVenue::Working* TickVenue::find(Place& place, int64_t id) {
-  for (std::vector<Working>* list : {&place.resting, &place.stops}) {
+  for (std::vector<Working>* list : lists(place)) {
     for (Working& working : *list) {
       if (working.order.order_id == id) return &working;
     }
@@ -163,8 +196,7 @@ void TickVenue::cancel(Place& place, const Command& command, Session session, Ti
   }
   say(ReportKind::kCancelled, order, order.quantity, 0, Reason::CANCEL_REQUESTED, out);
   const auto is_it = [&](const Working& w) { return w.order.order_id == command.order_id; };
-  std::erase_if(place.resting, is_it);
-  std::erase_if(place.stops, is_it);
+  for (std::vector<Working>* list : lists(place)) std::erase_if(*list, is_it);
   --working_;
 }
 
@@ -193,8 +225,7 @@ void TickVenue::replace(Place& place, const Command& command, Session session, T
     return;
   }
   const auto is_it = [&](const Working& w) { return w.order.order_id == command.order_id; };
-  std::erase_if(place.resting, is_it);
-  std::erase_if(place.stops, is_it);
+  for (std::vector<Working>* list : lists(place)) std::erase_if(*list, is_it);
   --working_;
   start(place, changed, filled, session, out);
 }
@@ -234,6 +265,7 @@ void TickVenue::apply(Place& place, const Tick& tick, TickReports& out) {
   if (phase == Session::kContinuous) {
     requeue_touch(place, kBuy, before[0]);
     requeue_touch(place, kSell, before[1]);
+    release_held(place, out);
     cross(place, out);
     trigger(place, out);
   }
@@ -258,7 +290,10 @@ void TickVenue::on_depth(const DepthEvent& event, TickReports& out) {
   } else if (event.kind == DepthKind::kLevel) {
     if (event.side != kBuy && event.side != kSell) misuse("venue.depth", "a level needs a side");
     set_level(place, event.side, event.price, event.size);
-    if (phase == Session::kContinuous) cross(place, out);
+    if (phase == Session::kContinuous) {
+      release_held(place, out);
+      cross(place, out);
+    }
   } else {
     place.depth[0].clear();
     place.depth[1].clear();
@@ -270,7 +305,7 @@ void TickVenue::on_depth(const DepthEvent& event, TickReports& out) {
 void TickVenue::expire_day(Place& place, int64_t ts, TickReports& out) {
   const int64_t present = std::exchange(now_, std::min(now_, ts));
   std::vector<Working> kept;
-  for (std::vector<Working>* list : {&place.resting, &place.stops}) {
+  for (std::vector<Working>* list : lists(place)) {
     kept.clear();
     for (Working& working : *list) {
       const bool stays = working.order.tif == Tif::kGtc && !is_auction(working.order.kind);
@@ -313,13 +348,8 @@ int64_t TickVenue::quantity_ahead(int64_t id, int32_t instrument) const {
 }
 
 int64_t TickVenue::open_quantity(int64_t id, int32_t instrument) const {
-  const Place& place = at(instrument);
-  for (const std::vector<Working>* list : {&place.resting, &place.stops}) {
-    for (const Working& working : *list) {
-      if (working.order.order_id == id) return working.order.quantity;
-    }
-  }
-  return 0;
+  const Working* found = find(const_cast<TickVenue*>(this)->at(instrument), id);
+  return found == nullptr ? 0 : found->order.quantity;
 }
 
 }  // namespace quant

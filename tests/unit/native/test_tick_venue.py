@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 
 from quant.core.errors import UsageError
+from quant.core.ids import parse_code
+from quant.core.market.instrument import Board
 from quant.native.batch import OrderKind, Tif
 from quant.native.extension import native
 from quant.native.kernel import Reason, ReportKind
-from quant.native.tick_venue import DepthKind, SessionKind, TickOrder, TickRule, Ticks, TickVenue, Window
+from quant.native.rules.resolved import BEYOND, CageTerms, cages, windows
+from quant.native.tick_venue import (
+    DepthKind,
+    SessionKind,
+    TickOrder,
+    TickRule,
+    Ticks,
+    TickVenue,
+    Window,
+    windows_of,
+)
 
 Row = tuple[int, ...]
 
@@ -283,3 +296,46 @@ def test_a_replaced_order_keeps_its_place_only_when_it_shrinks() -> None:
         ("REPLACED", 1, 3, 4, 100),
         ("FILL", 1, 3, 4, 100),
     ]
+
+
+def test_orders_beyond_the_cage_are_refused_or_held() -> None:
+    for beyond in BEYOND[1:]:
+        exchange = venue(queue="fifo")
+        terms = CageTerms(BEYOND.index(beyond), 1_020_000_000, 980_000_000, 0, 1)
+        exchange.set_cage(terms, prev_close=1_000)
+        exchange.feed(ticks((0, 999, 5, 1_000, 5)))
+        exchange.submit(TickOrder(1, 1, 9, price=1_021), sent=0)
+        exchange.submit(TickOrder(2, 1, 5, price=1_020), sent=0)
+        reports = exchange.advance(0)
+        if beyond == "reject":
+            assert said(reports) == [("REJECTED", 1, 0, 9, 0), ("FILL", 2, 0, 5, 1_000)]
+            assert Reason.PRICE_CAGE.value in reports["reason"]
+            continue
+        assert said(reports) == [("FILL", 2, 0, 5, 1_000)]
+        assert exchange.open_quantity(1) == 9
+        assert fills(exchange.feed(ticks((1, 999, 5, 1_000, 6)))) == []
+        assert fills(exchange.feed(ticks((2, 1_001, 5, 1_002, 7)))) == [(1, 2, 7, 1_002)]
+        exchange.submit(TickOrder(3, -1, 1, price=1), sent=2)
+        exchange.cancel(3, sent=2)
+        assert said(exchange.advance(2)) == [("CANCELLED", 3, 2, 1, 0)]
+
+
+def test_the_rulebook_gives_hours_and_cages() -> None:
+    session = date(2023, 6, 1)
+    code = parse_code("300750.SZ")
+    hours = windows_of(windows(code, [session]))
+    assert [w.kind.name for w in hours] == [
+        "OPEN_AUCTION", "OPEN_AUCTION", "CONTINUOUS", "CONTINUOUS", "CLOSE_AUCTION",
+    ]  # fmt: skip
+    assert [w.cancels for w in hours] == [True, False, True, True, False]
+    exchange = venue(queue="touch", tick=100)
+    exchange.set_windows(hours)
+    (terms,) = cages(Board.CHINEXT, [session])
+    exchange.set_cage(terms, prev_close=2_200_000)
+    early, morning = hours[0].begin, hours[2].begin
+    exchange.submit(TickOrder(1, 1, 100, price=2_190_000), sent=early)
+    exchange.submit(TickOrder(2, 1, 100, price=2_300_000), sent=morning + 1)
+    quote = (2_199_900, 500, 2_200_000, 500)
+    reports = exchange.feed(ticks((morning, *quote), (morning + 2, *quote)))
+    assert said(reports) == [("REJECTED", 2, morning + 1, 100, 0)]
+    assert exchange.open_quantity(1) == 100

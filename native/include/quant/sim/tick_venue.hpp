@@ -1,9 +1,11 @@
 #pragma once
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "quant/market/messages.hpp"
+#include "quant/market/rulebook_prices.hpp"
 #include "quant/sim/queue.hpp"
 
 namespace quant {
@@ -82,6 +84,9 @@ class TickVenue {
   // Trading hours of an instrument; without any it always trades continuously.
   void set_windows(int32_t instrument, std::vector<Window> windows);
   void set_limits(int32_t instrument, int64_t down, int64_t up);  // 0 = none
+  // The valid range of limit orders in continuous trading; what is beyond it is refused, or held off the book
+  // until the quote has come near enough.
+  void set_cage(int32_t instrument, const CageRule& rule, int64_t prev_close);
 
   // New orders, cancels and replaces; each reaches the exchange after the entry latency.
   void submit(const Command& command, int64_t sent);
@@ -136,6 +141,9 @@ class TickVenue {
     int64_t down = 0, up = 0;
     std::vector<Working> resting;  // best price first within a side, then oldest; market orders first
     std::vector<Working> stops;
+    std::vector<Working> held;  // beyond the cage
+    CageRule cage;
+    int64_t prev_close = 0;
     std::vector<Window> windows;
     size_t entered = 0;                  // windows that have begun
     Session auction = Session::kClosed;  // one that has begun and whose price is not known yet
@@ -143,8 +151,8 @@ class TickVenue {
   };
 
   bool quiet(const Place& place, int64_t ts) const {
-    return arriving_.empty() && place.resting.empty() && place.stops.empty() && ts >= now_ &&
-           place.windows.empty() && !place.deep;
+    return arriving_.empty() && place.resting.empty() && place.stops.empty() && place.held.empty() &&
+           ts >= now_ && place.windows.empty() && !place.deep;
   }
   static void show(Place& place, const Tick& tick) {
     place.touch[0] = {tick.bid, tick.bid_size, 0};
@@ -161,6 +169,11 @@ class TickVenue {
   void arrive(const Arrival& arrival, TickReports& out);
   void cancel(Place& place, const Command& command, Session session, TickReports& out);
   void replace(Place& place, const Command& command, Session session, TickReports& out);
+  CageAnswer caged(const Place& place, const Command& order) const;
+  void release_held(Place& place, TickReports& out);
+  static std::array<std::vector<Working>*, 3> lists(Place& place) {
+    return {&place.resting, &place.stops, &place.held};
+  }
   static Working* find(Place& place, int64_t id);
   void start(Place& place, const Command& order, int64_t filled, Session session, TickReports& out);
   Session session(Place& place, int64_t ts, TickReports& out);
