@@ -1,4 +1,4 @@
-"""What JoinQuant shows of one name: ``data[code]`` is its bar of yesterday, ``get_current_data()`` its quote."""
+"""What JoinQuant shows of one name: yesterday in ``data[code]``, today in ``get_current_data()``."""
 
 from __future__ import annotations
 
