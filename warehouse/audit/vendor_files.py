@@ -274,7 +274,7 @@ def _grouped(column: pl.Series) -> pl.Series:
 def _dtype(name: str, known: pl.DataType | None) -> pl.DataType:
     if name in FLAGS:
         return pl.Boolean()
-    if name in NUMBERS or (known is not None and known.is_numeric()):
+    if name in (*NUMBERS, "bonus_only_ratio") or (known is not None and known.is_numeric()):
         return pl.Float64()
     return known or pl.String()
 
