@@ -42,10 +42,10 @@ class Adjusted:
 
 def adjusted_codes(bars: pl.DataFrame, claim: str, others: Mapping[str, pl.DataFrame]) -> dict[str, Adjusted]:
     """The adjusted series by code. Shown by the source's own word; by another source whose stated references
-    have the gaps of ex-dates and whose closes are others; by known ex-dates that leave no gap; or, in a series
-    that states no reference with a gap, by highs and lows since 2001 that scatter around the limits instead
-    of meeting them: at least ten within three ticks, from a fifth to three quarters of them on the limit, a
-    tenth beyond, and hardly any farther out. Limits that are wrong leave no such peak, and prints far beyond.
+    have the gaps of ex-dates and whose closes are others; by known ex-dates that leave no gap; or, where no
+    stated reference has a gap, by highs and lows since 2001 that scatter around the limits instead of meeting
+    them: at least ten within three ticks, from a fifth to three quarters of them on the limit, a tenth
+    beyond, and hardly any farther out. Limits that are wrong leave no such peak, and prints far beyond.
     """
     shown: dict[str, list[str]] = {}
     ratios: dict[str, float] = {}
