@@ -215,6 +215,7 @@ def rules() -> str:
         "",
         "`quant rules show` lists the tables, `quant rules show 300750.SZ 2020-08-24` the rules of an",
         "instrument on a date, `quant rules explain` the row and the document behind each of them.",
+        "[Real bars](rule-check.md) are replayed with `quant rules check`.",
         "[Worked cases](rule-cases.md) are run with `quant rules verify`. A hash of what the tables of all",
         "markets say is part of every plan and of every receipt.",
         "",

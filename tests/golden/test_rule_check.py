@@ -14,7 +14,7 @@ from quant.pipelines.flows.rule_check import CheckOutcome, CheckRequest, check_f
 
 GOLDEN = Path(__file__).parent / "rule_check_counts.json"
 NAMED = {("hikyuu", "000004.SZ", "2007-05-28", "low", 10.4)}
-"""Prints without a cause; docs/rules.md says what is known of each."""
+"""Prints without a cause; docs/rule-check.md says what is known of each."""
 Run = Callable[..., CheckOutcome]
 
 WEIGHTS = """\

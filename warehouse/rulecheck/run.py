@@ -10,6 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from quant.core.errors import CheckFailed
+from quant.core.market.calendar import calendar
 from quant.core.market.rules import Rulebook, rulebook
 from quant.core.money import PRICE_SCALE
 from quant.warehouse.rulecheck.adjusting import Adjusted, adjusted_codes
@@ -62,6 +63,7 @@ class _Prepared:
     left_out: dict[str, int]
     faults: pl.DataFrame
     odd: int
+    firsts: dict[str, date]
 
 
 def check_sides(
@@ -99,6 +101,7 @@ def _prepared(side: Side, known: Known, book: Rulebook, since: date | None) -> _
         leaves=(pl.col("delisting") & ~pl.col("delisting").shift(1).over("code")).fill_null(value=False),
     )
     whole = with_limits(stocks.filter(asked), book)
+    firsts = dict(stocks.group_by("code").agg(pl.col("session").min()).iter_rows())
     faults, odd = faults_of(whole), odd_lots(whole, book)
     rows = whole.with_columns(units(name) for name in OHLC)
     limited = rows.filter(pl.all_horizontal(pl.col(_LIMITED).is_not_null()))
@@ -113,7 +116,7 @@ def _prepared(side: Side, known: Known, book: Rulebook, since: date | None) -> _
         & pl.col("rate").is_not_null() & pl.col("up").is_null(),
     }.items():  # fmt: skip
         left_out[why] = rows.filter(which).height
-    return _Prepared(side, judged, limited, {k: v for k, v in left_out.items() if v}, faults, odd)
+    return _Prepared(side, judged, limited, {k: v for k, v in left_out.items() if v}, faults, odd, firsts)
 
 
 def _one_row_a_bar(side: Side) -> pl.DataFrame:
@@ -180,7 +183,7 @@ def _checked(
             _witness(other, theirs, n), on=["code", "session"], how="left", maintain_order="left"
         )
     found = wrong.to_dicts()
-    listed = _listings(rows, found, known)
+    listed = _listings(each.firsts, found, known)
     reformed: dict[str, date] = {}
     for bar in found:
         if is_reform_halt(bar):
@@ -219,7 +222,7 @@ def _witness(other: _Prepared, adjusted: dict[str, Adjusted], n: int) -> pl.Data
 
 
 def _listings(
-    rows: pl.DataFrame, found: Sequence[dict[str, Any]], known: Known
+    firsts: dict[str, date], found: Sequence[dict[str, Any]], known: Known
 ) -> dict[str, tuple[date, str]]:
     """code -> listing date as told; else its first bar, where the side begins well before it, or where that
     bar already lies outside the limits around the reference it states.
@@ -227,14 +230,11 @@ def _listings(
     told = {c: (d, "as told") for c, d in known.listed.select("code", "list_date").drop_nulls().iter_rows()}
     if not found:
         return told
-    begins = rows["session"].min()
-    firsts = dict(rows.group_by("code").agg(pl.col("session").min()).iter_rows())
-    days = rows["session"].unique().sort().to_list()
-    place = {day: n for n, day in enumerate(days)}
+    begins = min(firsts.values())
     at_once = {bar["code"] for bar in found if bar["nth"] == 1}
     for code in {bar["code"] for bar in found} - set(told):
         first = firsts[code]
-        if code in at_once or place[first] - place[begins] >= _LATER:
+        if code in at_once or calendar("XSHG").count(begins, first) > _LATER:
             told[code] = (first, "its first bar here")
     return told
 

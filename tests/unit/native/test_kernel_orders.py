@@ -47,19 +47,31 @@ class Desk:
         self.t, self.phase = t, phase
         return self.kernel.step(Batch.slice(self.market, t, phase))
 
-    def report(self, order_id: int, kind: ReportKind, quantity: int = 0, price: int = 0,
-               reason: Any = Reason.NONE) -> Batch:
-        return self.kernel.step(Batch.of(
-            BatchKind.REPORTS, 0, self.phase, self.t, order_id=[order_id], kind=[int(kind)],
-            quantity=[quantity], price=[price], reason=[int(reason.value)]))
+    def report(
+        self, order_id: int, kind: ReportKind, quantity: int = 0, price: int = 0, reason: Any = Reason.NONE
+    ) -> Batch:
+        return self.kernel.step(
+            Batch.of(
+                BatchKind.REPORTS,
+                0,
+                self.phase,
+                self.t,
+                order_id=[order_id],
+                kind=[int(kind)],
+                quantity=[quantity],
+                price=[price],
+                reason=[int(reason.value)],
+            )
+        )
 
     def intend(self, **columns: Any) -> list[dict[str, int]]:
         given = {name: [value] for name, value in columns.items()}
         return commands(self.kernel.step(Batch.of(BatchKind.INTENTS, 0, self.phase, self.t, **given)))
 
     def order(self, side: int, quantity: int, kind: OrderKind, **columns: Any) -> list[dict[str, int]]:
-        return self.intend(kind=IntentKind.ORDER, side=side, quantity=quantity, order_kind=int(kind),
-                           **columns)
+        return self.intend(
+            kind=IntentKind.ORDER, side=side, quantity=quantity, order_kind=int(kind), **columns
+        )
 
     def cancel(self, order_id: int) -> list[dict[str, int]]:
         return self.intend(kind=IntentKind.CANCEL, order_id=order_id)
@@ -95,7 +107,8 @@ def test_a_limit_buy_is_sent_at_once_and_sets_its_cash_aside() -> None:
     made = desk()
     sent = made.order(1, 1000, OrderKind.LIMIT, price=90_000, tif=int(Tif.IOC))
     assert [(c["action"], c["kind"], c["price"], c["tif"], c["quantity"], c["protect"]) for c in sent] == [
-        (Action.NEW, OrderKind.LIMIT, 90_000, Tif.IOC, 1000, 0)]
+        (Action.NEW, OrderKind.LIMIT, 90_000, Tif.IOC, 1000, 0)
+    ]
     assert made.kernel.available == (100_000 - 9_000) * YUAN
     made.report(1, ReportKind.ACK)
     made.report(1, ReportKind.EXPIRED, 1000, reason=Reason.NOT_FILLED)
@@ -270,9 +283,14 @@ def test_an_order_for_the_day_is_never_carried() -> None:
 
 
 def test_orders_from_before_an_ex_date_are_withdrawn() -> None:
-    actions = {"ex_index": np.array([2], "i4"), "pay_index": np.array([2], "i4"),
-               "instrument": np.array([0], "i4"), "cash_per_share": np.array([100_000], "i8"),
-               "bonus_ratio": np.zeros(1, "i8"), "inferred": np.zeros(1, "u1")}
+    actions = {
+        "ex_index": np.array([2], "i4"),
+        "pay_index": np.array([2], "i4"),
+        "instrument": np.array([0], "i4"),
+        "cash_per_share": np.array([100_000], "i8"),
+        "bonus_ratio": np.zeros(1, "i8"),
+        "inferred": np.zeros(1, "u1"),
+    }
     made = desk(actions=actions)
     for instrument in (0, 1):
         made.order(1, 100, OrderKind.LIMIT, price=40_000, tif=int(Tif.GTC), instrument=instrument)
