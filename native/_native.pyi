@@ -160,6 +160,8 @@ class LedgerKind(enum.IntEnum):
 
     BONUS = 7
 
+    DIVIDEND_TAX = 8
+
 def next_state(state: OrderState, event: OrderEvent) -> object: ...
 
 class Market:
@@ -192,6 +194,12 @@ class Kernel:
 
     @property
     def available(self) -> int: ...
+
+    @property
+    def reserved(self) -> int: ...
+
+    @property
+    def withdrawable(self) -> int: ...
 
     @property
     def receivable(self) -> int: ...

@@ -19,7 +19,7 @@ FillAt = Literal["open", "close", "vwap", "worst_of"]
 @dataclass(frozen=True, slots=True, eq=False)
 class RuleTables:
     """Lot rules, int64 [T, B]: shares, except ``odd_lot_sell`` (0/1), ``settlement_days`` and ``bonus_days``
-    (0 or 1: sessions before what was bought, or the ex-date's bonus shares, may be sold)."""
+    (sessions before what was bought, or the ex-date's bonus shares, may be sold)."""
 
     buy_min: Table
     buy_step: Table
@@ -87,6 +87,24 @@ class FeeTables:
         )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class DividendTaxTables:
+    """Tax on dividends at RATE_SCALE by how long a lot was held, int64 [D, B] by ex-date and board.
+
+    Due when the lot is sold, first in first out; a month and a year are calendar ones.
+    """
+
+    upto_month: Table
+    upto_year: Table
+    beyond: Table
+
+    @classmethod
+    def uniform(cls, sessions: int, *, upto_month: int = 0, upto_year: int = 0, beyond: int = 0,
+                boards: int = BOARDS) -> DividendTaxTables:
+        """The same rates on every board and day."""
+        return cls(*(_full(sessions, boards, value) for value in (upto_month, upto_year, beyond)))
+
+
 @dataclass(frozen=True, slots=True)
 class RiskLimits:
     """Pre-trade gates and breakers; fractions of NAV at RATE_SCALE, money in micro-yuan; None = no limit."""
@@ -129,6 +147,7 @@ class KernelConfig:
     fill_on_touch: bool = False
     protection: int = 100_000_000
     rounding: Literal["cent", "none"] = "cent"
+    dividend_tax: DividendTaxTables | None = None
     risk: RiskLimits = field(default_factory=RiskLimits)
     forbidden: tuple[int, ...] = ()
 

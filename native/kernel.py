@@ -35,7 +35,14 @@ from quant.native.batch import (
     ReportKind,
     Tif,
 )
-from quant.native.config import ConstructConfig, FeeTables, KernelConfig, RiskLimits, RuleTables
+from quant.native.config import (
+    ConstructConfig,
+    DividendTaxTables,
+    FeeTables,
+    KernelConfig,
+    RiskLimits,
+    RuleTables,
+)
 from quant.native.extension import native
 from quant.native.market import Market
 
@@ -46,6 +53,7 @@ __all__ = [
     "BatchKind",
     "ConstructConfig",
     "ControlKind",
+    "DividendTaxTables",
     "FeeTables",
     "FusedResult",
     "IntentKind",
@@ -131,6 +139,16 @@ class Kernel:
         return int(self._core.available)
 
     @property
+    def frozen(self) -> int:
+        """Cash set aside for buys on their way."""
+        return int(self._core.reserved)
+
+    @property
+    def withdrawable(self) -> int:
+        """Cash that could leave the account today: available without the proceeds of the day's sales."""
+        return int(self._core.withdrawable)
+
+    @property
     def receivable(self) -> int:
         """Dividends past their ex-date and before their pay date."""
         return int(self._core.receivable)
@@ -168,7 +186,8 @@ class Kernel:
 
     def ledger(self) -> Columns:
         """row, kind (LedgerKind), instrument (-1: none), amount (micro-yuan, + what we gain), quantity,
-        order_id (0: none). DIVIDEND books the receivable, DIVIDEND_PAID moves it into cash."""
+        order_id (0: none). DIVIDEND books the receivable, DIVIDEND_PAID moves it into cash, DIVIDEND_TAX
+        is paid when what received it is sold."""
         return dict(self._core.ledger())
 
     def names(self) -> Columns:

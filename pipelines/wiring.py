@@ -23,7 +23,7 @@ from quant.core.money import MONEY_SCALE, RATE_SCALE, scaled
 from quant.native.config import ConstructConfig, KernelConfig, RiskLimits
 from quant.native.factor import evaluate
 from quant.research.columns import FieldColumns, PanelColumns
-from quant.research.market import build_market, fee_tables, rule_tables
+from quant.research.market import build_market, dividend_tax_tables, fee_tables, rule_tables
 from quant.research.panel import Panel, load_panel
 from quant.research.schedule import decision_rows
 
@@ -217,6 +217,7 @@ def _eligible(
 def kernel_config(plan: BacktestPlan, panel: Panel, sessions: Sequence[date]) -> KernelConfig:
     """Cash, fills, dated rules and fees, risk: as the plan says."""
     cost, fill = plan.cost, plan.fill
+    taxed = cost.dividend_tax == "rulebook" and plan.prices == "raw"
     return KernelConfig(
         cash_micro=scaled(Decimal(plan.initial_cash), MONEY_SCALE),
         rules=rule_tables(sessions),
@@ -228,6 +229,7 @@ def kernel_config(plan: BacktestPlan, panel: Panel, sessions: Sequence[date]) ->
         participation=_rate(fill.participation),
         slippage_ticks=cost.slippage_ticks,
         rounding=cost.rounding,
+        dividend_tax=dividend_tax_tables(sessions) if taxed else None,
         risk=risk_limits(plan.risk),
         forbidden=_forbidden(plan.risk, panel),
     )

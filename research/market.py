@@ -19,12 +19,14 @@ from quant.core.market.instrument import Board
 from quant.core.market.order_tables import order_tables
 from quant.core.market.tables import NO_RULE
 from quant.core.money import MONEY_SCALE, RATE_SCALE
-from quant.native.config import FeeTables, RuleTables
+from quant.native.config import DividendTaxTables, FeeTables, RuleTables
 from quant.native.market import Market
+from quant.native.rules.resolved import dividend_taxes
 from quant.research.panel import Actions, Panel, no_actions
 
 PRICES = ("open", "high", "low", "close", "pre_close", "limit_up", "limit_down", "vwap")
 BOARDS = tuple(board for board in Board if board is not Board.UNKNOWN)
+SHARES = (Board.SSE_MAIN, Board.SZSE_MAIN, Board.SME, Board.CHINEXT, Board.STAR, Board.BSE)
 NEVER = 2**40
 RULES = ("buy_min", "buy_step", "sell_step", "odd_lot_sell", "max_order", "settlement_days", "bonus_days")
 
@@ -89,6 +91,21 @@ def fee_tables(terms: FeeTerms, sessions: Sequence[date]) -> FeeTables:
     tables = {name: _spread(getattr(schedule, name), sessions, 0) for name in names}
     tables["transfer_per_share"] = tables["transfer_per_share"] * MONEY_SCALE // RATE_SCALE
     return FeeTables(**tables)
+
+
+def dividend_tax_tables(sessions: Sequence[date], *, mic: str = "XSHG") -> DividendTaxTables:
+    """Tax on dividends by ex-date and board, ``[T, B]``: shares only; the rule is that of the record date."""
+    dates = calendar(mic)
+    # The record date is the session before the ex-date.
+    records = [dates.offset(session, -1) for session in sessions]
+    terms = dividend_taxes(records)
+
+    def table(name: str) -> npt.NDArray[np.int64]:
+        full = np.zeros((len(sessions), len(Board)), np.int64)
+        full[:, SHARES] = np.array([getattr(each, name) for each in terms], np.int64)[:, None]
+        return full
+
+    return DividendTaxTables(table("upto_month"), table("upto_year"), table("beyond"))
 
 
 def _spread(rows: list[list[int]], sessions: Sequence[date], absent: int) -> npt.NDArray[np.int64]:

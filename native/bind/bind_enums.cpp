@@ -48,7 +48,8 @@ void bind_enums(nb::module_& m) {
       .value("TRANSFER", LedgerKind::kTransfer)
       .value("DIVIDEND", LedgerKind::kDividend)
       .value("DIVIDEND_PAID", LedgerKind::kDividendPaid)
-      .value("BONUS", LedgerKind::kBonus);
+      .value("BONUS", LedgerKind::kBonus)
+      .value("DIVIDEND_TAX", LedgerKind::kDividendTax);
   m.def(
       "next_state",
       [](OrderState state, OrderEvent event) -> nb::object {

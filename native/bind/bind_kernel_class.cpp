@@ -209,6 +209,8 @@ void bind_views(nb::class_<Kernel>& cls) {
   cls.def_prop_ro("nav", [](const Kernel& k) { return k.ledger().nav(); })
       .def_prop_ro("cash", [](const Kernel& k) { return k.ledger().cash(); })
       .def_prop_ro("available", [](const Kernel& k) { return k.ledger().available(); })
+      .def_prop_ro("reserved", [](const Kernel& k) { return k.ledger().reserved(); })
+      .def_prop_ro("withdrawable", [](const Kernel& k) { return k.ledger().withdrawable(); })
       .def_prop_ro("receivable", [](const Kernel& k) { return k.ledger().receivable(); })
       .def_prop_ro("halted", &Kernel::halted)
       .def_prop_ro("paused", &Kernel::paused)

@@ -86,6 +86,11 @@ KernelConfig read_config(nb::handle config) {
                                                  {"transfer", &F::transfer},
                                                  {"commission_min", &F::commission_min},
                                                  {"transfer_per_share", &F::transfer_per_share}});
+  using D = DividendTaxRule;
+  if (const nb::object tax = config.attr("dividend_tax"); !tax.is_none()) {
+    out.dividend_tax = read_table<D>(
+        tax, {{"upto_month", &D::upto_month}, {"upto_year", &D::upto_year}, {"beyond", &D::beyond}});
+  }
   for (const nb::handle item : config.attr("forbidden")) out.forbidden.push_back(nb::cast<int32_t>(item));
   return out;
 }

@@ -51,6 +51,10 @@ _TEXTS: dict[str, tuple[str, str]] = {
         "The benchmark is the universe in equal parts, held anew every session, without costs.",
         "基准为股票池等权组合，每日再平衡，不计成本。",
     ),
+    "dividend_tax.cash": (
+        "Cash dividends are taxed when the shares are sold; the face value of bonus shares is not.",
+        "现金股息在卖出时按持有期扣税，送股面值未计税。",
+    ),
     "dividend_tax.ignored": (
         "Dividends are booked before tax; the tax by holding period is not charged.",
         "股息按税前入账，未计按持有期的股息税。",

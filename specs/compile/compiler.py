@@ -227,6 +227,7 @@ def _cost(cost: CostSpec) -> CostPlan:
         transfer_rate=_text(cost.transfer.rate if cost.transfer else None),
         rounding=cost.rounding,
         slippage_ticks=cost.slippage.ticks,
+        dividend_tax=cost.dividend_tax,
     )
 
 
@@ -261,7 +262,8 @@ def _assumptions(
     if frame.prices == "adjusted":
         found.append("events.ignored")
     else:
-        found.append("dividend_tax.ignored")
+        taxed = resolved.cost.dividend_tax == "rulebook"
+        found.append("dividend_tax.cash" if taxed else "dividend_tax.ignored")
         if "corporate_actions" not in present:
             found.append("events.absent")
         elif "events" in facts:

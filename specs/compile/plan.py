@@ -79,6 +79,7 @@ class CostPlan:
     transfer_rate: str | None
     rounding: Literal["cent", "none"]
     slippage_ticks: int
+    dividend_tax: Literal["rulebook", "none"] = "rulebook"
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,6 +72,8 @@ class CostSpec(Spec):
     """Transfer fee on both sides in place of the rulebook's."""
     rounding: Literal["cent", "none"] = "cent"
     """Every fee to the cent, half up, as on a statement; or kept exact."""
+    dividend_tax: Literal["rulebook", "none"] = "rulebook"
+    """Tax on dividends by how long a share was held, due when it is sold; or none."""
     slippage: Slippage = Slippage()
     """The distance from the price of the bar."""
 

@@ -9,7 +9,14 @@ import pytest
 from kernel_market import Stepped, board_rules, random_market, stock_fees
 from twin import Twin, TwinFill
 
-from quant.native.kernel import ConstructConfig, KernelConfig, LedgerKind, Reason, run_fused
+from quant.native.kernel import (
+    ConstructConfig,
+    DividendTaxTables,
+    KernelConfig,
+    LedgerKind,
+    Reason,
+    run_fused,
+)
 
 T, S = 250, 60
 MARKET = random_market(T, S, seed=11)
@@ -22,6 +29,8 @@ CASES: dict[str, dict[str, Any]] = {
     "slippage, no rounding": {"slippage_ticks": 2, "rounding": "none"},
     "small account": {"cash_micro": 60_000 * 10**6},
     "large account": {"cash_micro": 900_000_000 * 10**6},
+    "dividend tax": {"dividend_tax": DividendTaxTables.uniform(T, upto_month=200_000_000,
+                                                               upto_year=100_000_000, beyond=50_000_000)},
 }
 
 

@@ -5,8 +5,10 @@ It shares no code with the kernel and knows only its written rules (docs/kernel.
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 
 from quant.native.kernel import ConstructConfig, KernelConfig, Market
@@ -16,11 +18,20 @@ RATE = 10**9
 TRADING, SUSPENDED, NO_LIMIT = 2, 4, 32
 
 
+def months_later(day: int, months: int) -> int:
+    start = date(1970, 1, 1) + timedelta(days=day)
+    year, month = divmod(start.year * 12 + start.month - 1 + months, 12)
+    last = monthrange(year, month + 1)[1]
+    return (date(year, month + 1, min(start.day, last)) - date(1970, 1, 1)).days
+
+
 @dataclass
 class Holding:
     quantity: int = 0
     bought_today: int = 0
     mark: int = 0
+    lots: list[list[int]] = field(default_factory=list)  # [epoch day, shares], oldest first
+    paid: list[tuple[int, int, int]] = field(default_factory=list)  # epoch day, micro-yuan a share, session
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,9 @@ class Twin:
     def day(self, t: int) -> int:
         return int(self.market.arrays["day"][t])
 
+    def date(self, t: int) -> int:
+        return int(self.market.arrays["sessions"][self.day(t)])
+
     def rule(self, name: str, t: int, i: int) -> int:
         return int(getattr(self.config.rules, name)[self.day(t), self.cell("flags", t, i) >> 8 & 255])
 
@@ -98,8 +112,12 @@ class Twin:
                 continue
             holding, cash = self.held[i], int(actions["cash_per_share"][k])
             if cash:
+                holding.paid.append((self.date(t), cash, self.day(t)))
                 self.owed.append((max(int(actions["pay_index"][k]), self.day(t)), holding.quantity * cash))
-            holding.quantity += holding.quantity * int(actions["bonus_ratio"][k]) // 10**8
+            bonus = holding.quantity * int(actions["bonus_ratio"][k]) // 10**8
+            holding.quantity += bonus
+            if bonus:
+                holding.lots.append([self.date(t), bonus])
             holding.mark = self.cell("pre_close", t, i)
         self.cash += sum(amount for day, amount in self.owed if day <= self.day(t))
         self.owed = [(day, amount) for day, amount in self.owed if day > self.day(t)]
@@ -233,11 +251,43 @@ class Twin:
         self.cash -= side * amount + commission + stamp + transfer
         holding = self.held.setdefault(i, Holding(mark=price))
         holding.quantity += side * quantity
+        if side > 0:
+            holding.lots.append([self.date(t), quantity])
+        else:
+            self.cash -= self.dividend_tax(t, i, quantity)
         if side > 0 and self.rule("settlement_days", t, i):
             holding.bought_today += quantity
         if holding.quantity == 0:
             del self.held[i]
         self.fills.append(TwinFill(t, i, side, quantity, price, commission, stamp, transfer))
+
+    def dividend_tax(self, t: int, i: int, quantity: int) -> int:
+        """Takes ``quantity`` from the lots and gives the tax on what they had received."""
+        taken, lots = [], self.held[i].lots
+        while quantity:
+            part = min(quantity, lots[0][1])
+            taken.append((lots[0][0], part))
+            lots[0][1] -= part
+            quantity -= part
+            if not lots[0][1]:
+                del lots[0]
+        tables, total = self.config.dividend_tax, 0
+        if tables is None:
+            return 0
+        unit = Decimal("0.01") if self.config.rounding == "cent" else Decimal("0.000001")
+        for ex, cash, session in self.held[i].paid:
+            due = Decimal(0)
+            for bought, part in taken:
+                held = tables.beyond
+                if self.date(t) <= months_later(bought, 12):
+                    held = tables.upto_year
+                if self.date(t) <= months_later(bought, 1):
+                    held = tables.upto_month
+                board = int(self.market.arrays["flags"][session, i]) >> 8 & 255
+                if bought < ex:
+                    due += Decimal(part * cash) / 10**6 * int(held[session, board]) / RATE
+            total += int(due.quantize(unit, ROUND_HALF_UP) * 10**6)
+        return total
 
     def end(self, t: int) -> None:
         for i, holding in self.held.items():

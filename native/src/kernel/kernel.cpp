@@ -170,6 +170,11 @@ const FeeRule& Kernel::fees(int32_t instrument) const {
   return config_.fees.at(session(), market_.board(row_, instrument));
 }
 
+DividendTaxRule Kernel::dividend_tax(int32_t instrument) const {
+  if (config_.dividend_tax.sessions == 0) return {};
+  return config_.dividend_tax.at(session(), market_.board(row_, instrument));
+}
+
 std::string Kernel::snapshot() const {
   auto& self = const_cast<Kernel&>(*this);
   self.session_bytes_ = session_.bytes();

@@ -69,8 +69,14 @@ void Kernel::apply_fill(Order& order, const Report& report) {
 
   Position& position = ledger_.touch(order.instrument);
   (order.side == kBuy ? position.open_buy : position.open_sell) -= report.quantity;
+  const int64_t tax =
+      order.side == kSell ? ledger_.dividend_tax(position, report.quantity, config_.rounding) : 0;
   ledger_.fill(row_, order.id, position, order.side, report.quantity, report.price, charged,
-               lots(order.instrument).settlement_days > 0);
+               lots(order.instrument).settlement_days);
+  if (tax > 0) {
+    ledger_.pay_dividend_tax(row_, order.id, position, tax);
+    session_(Mark::kDividendTax, order.id, tax);
+  }
   if (marked_ == row_) mark(position, row_, row_);
   order.filled += report.quantity;
   set_aside(order);

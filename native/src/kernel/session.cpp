@@ -36,7 +36,7 @@ void Kernel::open_session(int32_t t, Commands& out) {
   phase_ = Phase::kPreopen;
   closed_ = false;
   opened_ = ledger_.totals();
-  ledger_.settle_t1();
+  ledger_.begin_session(session(), market_.sessions[session()]);
   book_actions(out);
   ledger_.pay_receivables(t, session());
   ledger_.check();
@@ -68,7 +68,7 @@ void Kernel::book_actions(Commands& out) {
     if (position == nullptr || position->quantity == 0) continue;
     ledger_.book_action(row_, std::max(actions.pay_index[k], session()), i, actions.cash_per_share[k],
                         actions.bonus_ratio[k], market_.pre_close[market_.of_day(row_, i)],
-                        lots(i).bonus_days > 0);
+                        lots(i).bonus_days, dividend_tax(i));
     session_(Mark::kAction, i, actions.pay_index[k] > session(), actions.cash_per_share[k],
              actions.bonus_ratio[k]);
   }
@@ -77,6 +77,7 @@ void Kernel::book_actions(Commands& out) {
 // What an input may have made possible: waiting buys once their price is known and all sells are done, and
 // the end of the session once no order is open.
 void Kernel::settle(Commands& out) {
+  ledger_.balance();
   if (closed_) return;
   if (!waiting_.empty()) release_buys(out);
   if (phase_ == Phase::kClose && open_orders_ == carried_ && market_.closes(row_)) close_session();

@@ -30,8 +30,19 @@ Position& Ledger::touch(int32_t instrument) {
 
 void Ledger::reserve(int64_t amount) { reserved_ = add(reserved_, amount); }
 
-void Ledger::settle_t1() {
-  for (const int32_t slot : held_) at(slot).locked = 0;
+int64_t Ledger::withdrawable() const { return std::max<int64_t>(sub(available(), unsettled_), 0); }
+
+void Ledger::begin_session(int32_t session, int32_t date) {
+  session_ = session;
+  today_ = date;
+  unsettled_ = 0;
+  for (const int32_t slot : held_) {
+    Position& position = at(slot);
+    position.locked = 0;
+    for (const Lot& lot : position.lots) {
+      if (lot.free > session) position.locked += lot.quantity;
+    }
+  }
 }
 
 void Ledger::pay_receivables(int32_t row, int32_t session) {
@@ -45,7 +56,8 @@ void Ledger::pay_receivables(int32_t row, int32_t session) {
 }
 
 void Ledger::book_action(int32_t row, int32_t pay_session, int32_t instrument, int64_t cash_per_share,
-                         int64_t bonus_ratio, int64_t reference, bool locks) {
+                         int64_t bonus_ratio, int64_t reference, int64_t bonus_days,
+                         const DividendTaxRule& tax) {
   Position& position = touch(instrument);
   if (cash_per_share > 0) {
     const int64_t amount = mul(position.quantity, cash_per_share);
@@ -54,6 +66,8 @@ void Ledger::book_action(int32_t row, int32_t pay_session, int32_t instrument, i
     receivable_ = add(receivable_, amount);
     receivables_.push_back({pay_session, instrument, amount});
     record(row, LedgerKind::kDividend, instrument, amount, 0, 0);
+    if (tax.upto_month > 0 || tax.upto_year > 0 || tax.beyond > 0)
+      position.distributions.push_back({today_, cash_per_share, tax});
   }
   const int64_t bonus = mul_div(position.quantity, bonus_ratio, kRatioScale);
   if (reference <= 0) {  // no quote on the ex-date: the theoretical ex-price, rounded half up to the cent
@@ -64,7 +78,8 @@ void Ledger::book_action(int32_t row, int32_t pay_session, int32_t instrument, i
   if (bonus > 0) {
     const int64_t value = notional_micros(position.mark, bonus);
     position.quantity = add(position.quantity, bonus);
-    if (locks) position.locked = add(position.locked, bonus);
+    if (bonus_days > 0) position.locked = add(position.locked, bonus);
+    position.lots.push_back({today_, session_ + static_cast<int32_t>(bonus_days), bonus});
     position.pnl = add(position.pnl, value);
     totals_.price_pnl = add(totals_.price_pnl, value);
     market_value_ = add(market_value_, value);
@@ -83,7 +98,7 @@ void Ledger::mark(Position& position, int64_t price) {
 }
 
 void Ledger::fill(int32_t row, int64_t order_id, Position& position, int8_t side, int64_t quantity,
-                  int64_t price, const Fees& fees, bool locks) {
+                  int64_t price, const Fees& fees, int64_t settlement_days) {
   if (side == kSell && quantity > position.quantity) {
     broken("ledger.short", "a fill sells more shares than are held");
   }
@@ -102,7 +117,17 @@ void Ledger::fill(int32_t row, int64_t order_id, Position& position, int8_t side
   totals_.taxes = add(totals_.taxes, fees.stamp);
   totals_.traded = add(totals_.traded, notional);
   market_value_ = add(market_value_, notional_micros(side * position.mark, quantity));
-  if (side == kBuy && locks) position.locked = add(position.locked, quantity);
+  if (side == kBuy) {
+    if (settlement_days > 0) position.locked = add(position.locked, quantity);
+    const int32_t free = session_ + static_cast<int32_t>(settlement_days);
+    if (!position.lots.empty() && position.lots.back().bought == today_ && position.lots.back().free == free)
+      position.lots.back().quantity = add(position.lots.back().quantity, quantity);
+    else
+      position.lots.push_back({today_, free, quantity});
+  } else {
+    take_lots(position, quantity);
+    unsettled_ = sub(unsettled_, paid);
+  }
   if (before == 0) hold(position);
   if (position.quantity == 0) drop(position);
   record(row, LedgerKind::kTrade, position.instrument, -side * notional, side * quantity, order_id);
@@ -110,6 +135,46 @@ void Ledger::fill(int32_t row, int64_t order_id, Position& position, int8_t side
     record(row, LedgerKind::kCommission, position.instrument, -fees.commission, 0, order_id);
   if (fees.stamp) record(row, LedgerKind::kStamp, position.instrument, -fees.stamp, 0, order_id);
   if (fees.transfer) record(row, LedgerKind::kTransfer, position.instrument, -fees.transfer, 0, order_id);
+}
+
+int64_t Ledger::dividend_tax(const Position& position, int64_t quantity, int64_t unit) const {
+  if (position.distributions.empty()) return 0;
+  std::vector<TaxLot> lots;
+  lots.reserve(position.lots.size());
+  for (const Lot& lot : position.lots) lots.push_back({lot.bought, lot.quantity});
+  int64_t tax = 0;
+  for (const Distribution& paid : position.distributions) {
+    tax = add(tax, quant::dividend_tax(paid.rule, lots, paid.ex - 1, today_, quantity, paid.taxable, unit));
+  }
+  return tax;
+}
+
+void Ledger::pay_dividend_tax(int32_t row, int64_t order_id, Position& position, int64_t tax) {
+  cash_ = sub(cash_, tax);
+  unsettled_ = sub(unsettled_, tax);
+  position.pnl = sub(position.pnl, tax);
+  totals_.taxes = add(totals_.taxes, tax);
+  record(row, LedgerKind::kDividendTax, position.instrument, -tax, 0, order_id);
+}
+
+// First in, first out; a dividend is forgotten when no lot is left that received it.
+void Ledger::take_lots(Position& position, int64_t quantity) {
+  auto lot = position.lots.begin();
+  for (; lot != position.lots.end() && lot->quantity <= quantity; ++lot) quantity -= lot->quantity;
+  if (quantity > 0) lot->quantity -= quantity;
+  position.lots.erase(position.lots.begin(), lot);
+  const int32_t oldest = position.lots.empty() ? INT32_MAX : position.lots.front().bought;
+  std::erase_if(position.distributions, [&](const Distribution& paid) { return paid.ex <= oldest; });
+}
+
+void Ledger::balance() const {
+  const int64_t owned = add(add(nav(), totals_.fees), totals_.taxes);
+  const int64_t earned = add(add(totals_.deposits, totals_.price_pnl), totals_.dividends);
+  if (owned != earned) {
+    broken("ledger.conservation",
+           "cash + positions + receivable + fees + taxes differ from deposits + gains by " +
+               std::to_string(sub(owned, earned)) + " micro-yuan");
+  }
 }
 
 void Ledger::check() const {
@@ -145,6 +210,20 @@ bool Ledger::sound(int32_t instruments) const {
     if (p.open_sell < 0 || p.open_sell > p.quantity || p.open_buy < 0) return false;
     if (p.sessions_held < 0 || p.sessions_held > (1 << 30)) return false;
     holding += p.quantity > 0;
+    int64_t shares = 0;
+    for (size_t k = 0; k < p.lots.size(); ++k) {
+      const Lot& lot = p.lots[k];
+      if (lot.quantity <= 0 || lot.quantity > p.quantity - shares) return false;
+      if (k > 0 && lot.bought < p.lots[k - 1].bought) return false;
+      shares += lot.quantity;
+    }
+    if (shares != p.quantity) return false;
+    for (const Distribution& paid : p.distributions) {
+      if (paid.taxable < 0) return false;
+      for (const int64_t rate : {paid.rule.upto_month, paid.rule.upto_year, paid.rule.beyond}) {
+        if (rate < 0 || rate > kRateScale) return false;
+      }
+    }
   }
   int32_t last = -1;
   for (const int32_t slot : held_) {
@@ -159,7 +238,7 @@ bool Ledger::sound(int32_t instruments) const {
   }
   for (const LedgerEntry& entry : entries_) {
     if (entry.instrument != -1 && !owned(entry.instrument)) return false;
-    if (entry.kind > LedgerKind::kBonus) return false;
+    if (entry.kind > LedgerKind::kDividendTax) return false;
   }
   return named == count && holding == static_cast<int64_t>(held_.size());
 }

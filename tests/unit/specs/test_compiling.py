@@ -304,7 +304,7 @@ def test_explain_shows_program_tables_costs_risk_and_assumptions(tmp_path: Path)
         "as the dated rulebook says",
         "one name at most 10%",
         "last session of each month",
-        "dividend_tax.ignored",
+        "dividend_tax.cash",
         "at the next session's open",
     ):
         assert part in text, part

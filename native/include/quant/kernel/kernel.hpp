@@ -7,6 +7,7 @@
 #include "quant/ledger/ledger.hpp"
 #include "quant/market/market.hpp"
 #include "quant/market/messages.hpp"
+#include "quant/market/rulebook_costs.hpp"
 #include "quant/market/rules.hpp"
 #include "quant/oms/order.hpp"
 #include "quant/prim/archive.hpp"
@@ -27,6 +28,7 @@ struct KernelConfig {
   RiskLimits limits;
   DatedTable<LotRule> lots;
   DatedTable<FeeRule> fees;
+  DatedTable<DividendTaxRule> dividend_tax;  // by ex-date; without rows no tax
   std::vector<int32_t> forbidden;
 };
 
@@ -130,6 +132,7 @@ class Kernel {
 
   const LotRule& lots(int32_t instrument) const;
   const FeeRule& fees(int32_t instrument) const;
+  DividendTaxRule dividend_tax(int32_t instrument) const;
 
   template <class A>
   void fields(A& a) {

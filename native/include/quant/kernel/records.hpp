@@ -49,6 +49,7 @@ enum class Mark : uint8_t {
   kOrderEvent = 'O',
   kSent = 'S',
   kFill = 'F',
+  kDividendTax = 'T',
   kAction = 'A',
   kControl = 'C',
   kHalt = 'H',
