@@ -64,8 +64,15 @@ void SimVenue::accept(std::vector<Report>& out) {
         out.push_back({command.order_id, ReportKind::kRejected, command.quantity, 0, reason});
         continue;
       }
-      resting_.push_back(working(command));
       out.push_back({command.order_id, ReportKind::kAck, command.quantity, 0, Reason::NONE});
+      // After the last bar of a session there is nothing left to meet today.
+      const bool over = !plain(command) && row_ >= 0 && phase_ == Phase::kClose && market_.closes(row_);
+      if (over && command.tif != Tif::kGtc) {
+        out.push_back({command.order_id, ReportKind::kExpired, command.quantity, 0, Reason::DAY_END});
+        continue;
+      }
+      if (over) out.push_back({command.order_id, ReportKind::kCarried, command.quantity, 0, Reason::NONE});
+      resting_.push_back(working(command));
       continue;
     }
     const auto found = std::find_if(resting_.begin(), resting_.end(), [&](const Resting& resting) {
