@@ -45,7 +45,9 @@ class CheckOutcome:
 
     @property
     def passed(self) -> bool:
-        return all(side.unexplained.height == 0 for side in self.sides)
+        """Whether bars were judged and every print outside has a cause."""
+        judged = any(side.judged for side in self.sides)
+        return judged and all(side.unexplained.height == 0 for side in self.sides)
 
     def as_dict(self, limit: int | None = None) -> dict[str, Any]:
         """``limit``: how many prints and faults a side are listed, None for all."""
@@ -106,7 +108,15 @@ def check_workspace(
 
 
 def failure(outcome: CheckOutcome) -> QuantError | None:
-    """What to say when a print stays unexplained."""
+    """What to say when a print stays unexplained, or nothing could be judged."""
+    if not any(side.judged for side in outcome.sides):
+        found = {why: n for side in outcome.sides for why, n in side.left_out.items()}
+        return CheckFailed(
+            "rules.nothing_judged",
+            "no bar could be judged",
+            expected="daily bars of A-shares since 1996-12-16, with references or in a row",
+            found="; ".join(f"{count:,}: {why}" for why, count in found.items()),
+        )
     left = [(side, side.unexplained) for side in outcome.sides if side.unexplained.height]
     if not left:
         return None

@@ -56,7 +56,10 @@ def _listing(bar: Bar, known: Context) -> Found:
         return None
     started, said = listed
     board = bar["board"]
-    day = calendar("XSHG").count(started, bar["session"])
+    days = calendar("XSHG")
+    if started < days.first:
+        return None
+    day = days.count(started, bar["session"])
     free = known.book.no_limit_days.find(("ipo", board), started)
     if free is not None and day <= int(free.values["days"]):
         return "listing", f"session {day} of {free.values['days']} without a limit after {started} ({said})"

@@ -1,4 +1,4 @@
-"""Bars that are wrong whatever the limits: a price between two ticks, parts of a share, no session."""
+"""Bars that are wrong whatever the limits: off the tick, not positive, parts of a share, no session."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WHOLE: Final = 1e-3
 
 def faults_of(bars: pl.DataFrame) -> pl.DataFrame:
     """Rows of FAULTS. ``bars`` have prices in yuan and ``tick`` in units."""
-    return pl.concat([_off_tick(bars), _parts(bars), _closed(bars)])
+    return pl.concat([_off_tick(bars), _no_price(bars), _parts(bars), _closed(bars)])
 
 
 def odd_lots(bars: pl.DataFrame, book: Rulebook) -> int:
@@ -42,6 +42,17 @@ def _off_tick(bars: pl.DataFrame) -> pl.DataFrame:
         ignore_nulls=True,
     )
     return _named(found, "off_tick", said)
+
+
+def _no_price(bars: pl.DataFrame) -> pl.DataFrame:
+    """Sessions with trades and a print of zero or below: that print is not judged."""
+    none = {name: (pl.col(name) <= 0).fill_null(value=False) for name in OHLC}
+    said = pl.concat_str(
+        [pl.when(test).then(pl.format("{} {}", pl.lit(name), pl.col(name))) for name, test in none.items()],
+        separator=", ",
+        ignore_nulls=True,
+    )
+    return _named(bars.filter(pl.any_horizontal(none.values())), "no_price", said)
 
 
 def _misses(name: str) -> pl.Expr:

@@ -95,7 +95,11 @@ def _prepared(side: Side, known: Known, book: Rulebook, since: date | None) -> _
         placed.filter(asked & (pl.col("kind") != STOCK))["kind"].value_counts(sort=True).iter_rows()
     ):
         left_out[str(kind)] = int(count)
-    stocks = with_base(placed.filter(pl.col("kind") == STOCK), known.events)
+    days = calendar("XSHG")
+    covered = pl.col("session").is_between(days.first, days.last)
+    shares = placed.filter(pl.col("kind") == STOCK)
+    left_out["outside the calendar of the exchange"] = shares.filter(asked & ~covered).height
+    stocks = with_base(shares.filter(covered), known.events)
     stocks = stocks.with_columns(
         status=statuses(),
         leaves=(pl.col("delisting") & ~pl.col("delisting").shift(1).over("code")).fill_null(value=False),
@@ -104,6 +108,7 @@ def _prepared(side: Side, known: Known, book: Rulebook, since: date | None) -> _
     firsts = dict(stocks.group_by("code").agg(pl.col("session").min()).iter_rows())
     faults, odd = faults_of(whole), odd_lots(whole, book)
     rows = whole.with_columns(units(name) for name in OHLC)
+    rows = rows.with_columns(pl.when(pl.col(name) > 0).then(name).alias(name) for name in OHLC)
     limited = rows.filter(pl.all_horizontal(pl.col(_LIMITED).is_not_null()))
     ruled = pl.col("rate").is_not_null() | pl.col("unlimited")
     first = min(row.start for row in book.price_limits.each())
@@ -135,7 +140,8 @@ def _one_row_a_bar(side: Side) -> pl.DataFrame:
             hint="name a file or a pattern that holds one kind of bars, as 'DIR/*_daily.csv'",
         )
     lacking = [name for name in OHLC if name not in unique.columns]
-    return unique.with_columns(**{name: pl.lit(None, pl.Float64) for name in lacking})
+    whole = unique.with_columns(**{name: pl.lit(None, pl.Float64) for name in lacking})
+    return whole.with_columns(pl.col(OHLC).cast(pl.Float64).fill_nan(None))
 
 
 def _with_spells(frame: pl.DataFrame, spells: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from quant.core.errors import QuantError, UsageError
-from quant.pipelines.flows.rule_check import CheckRequest, check_files, check_workspace
+from quant.pipelines.flows.rule_check import CheckRequest, check_files, check_workspace, failure
 from quant.pipelines.workspace import Workspace
 from quant.qcli.commands.rules import app
 from quant.warehouse.lake import Lake, table_ref
@@ -105,6 +105,16 @@ def test_files_that_cannot_be_checked_are_refused(
     with pytest.raises(QuantError) as refused:
         check_files([str(tmp_path / path) for path in paths], CheckRequest(), specs=specs)
     assert refused.value.fault.code == code
+
+
+def test_a_check_that_judged_nothing_has_not_passed(tmp_path: Path) -> None:
+    fund = written(tmp_path / "fund.csv", "510300.SH,2024-03-04,4,4,4,4,4,100,400")
+    found = check_files([fund], CheckRequest())
+    assert not found.passed
+    refused = failure(found)
+    assert refused is not None
+    assert refused.fault.code == "rules.nothing_judged"
+    assert "fund" in str(refused.fault.found)
 
 
 def test_another_table_and_an_empty_workspace_are_refused(small_desk: Workspace, tmp_path: Path) -> None:

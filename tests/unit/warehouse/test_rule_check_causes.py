@@ -214,6 +214,15 @@ def test_faults_are_parts_of_shares_and_closed_days_not_odd_lots() -> None:
     assert found.odd == 1
 
 
+def test_prints_of_zero_are_faults_and_bars_outside_the_calendar_are_counted() -> None:
+    bars = [*flat(START, 1), (days(START, 2)[1], 0.0, float("nan"), -1.0, 10.0)]
+    bars += [(date(1989, 3, 6), 1.0, 1.0, 1.0, 1.0), (date(2031, 3, 3), 50.0, 50.0, 50.0, 50.0)]
+    found = check(frame(bars))
+    assert causes(found) == {}
+    assert found.fault_counts == {"no_price": 1}
+    assert found.left_out["outside the calendar of the exchange"] == 2
+
+
 def test_sessions_before_the_first_asked_for_are_only_what_comes_before() -> None:
     bars = [*flat(START, 2, 10.0), *flat(days(START, 3)[2], 1, 20.0)]
     found = check(frame(bars), since=days(START, 3)[2])
