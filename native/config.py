@@ -170,15 +170,18 @@ class ConstructConfig:
     ``equal``: the best ``top`` names get (1 - cash_buffer) / top each; an empty slot stays cash.
     ``score``: the best ``top`` names with a positive score share it in proportion to their scores.
     ``threshold``: every name with score > 0 shares it equally.
+    ``fixed``: a name whose score rises above 0 is bought, ``quantity`` shares, and sold when it is above 0 no
+    more; what is held and stays is left alone. The only method whose targets are shares, not weights.
     ``max_weight`` caps a name (what is cut goes to the uncapped names under ``score``, else stays cash).
     ``turnover_cap`` bounds the sum of absolute weight changes of one rebalance; all changes shrink alike.
     """
 
-    method: Literal["equal", "score", "threshold"] = "equal"
+    method: Literal["equal", "score", "threshold", "fixed"] = "equal"
     top: int = 50
     max_weight: int | None = None
     cash_buffer: int = 0
     turnover_cap: int | None = None
+    quantity: int = 0
 
 
 def _full(sessions: int, boards: int, value: int) -> Table:

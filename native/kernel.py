@@ -278,7 +278,7 @@ def run_fused(
     market: Market,
     construct: ConstructConfig,
     scores: NDArray[np.float64],
-    eligible: NDArray[np.bool_],
+    eligible: NDArray[np.bool_] | None,
     rows: NDArray[np.int32],
     *,
     first: int = 0,
@@ -286,8 +286,8 @@ def run_fused(
 ) -> FusedResult:
     """Sessions first..last (inclusive) in C++ without the GIL, deciding at ``rows`` (ascending).
 
-    ``scores`` f64 [R, S] and ``eligible`` bool [R, S] belong to ``rows`` i32 [R]. Same operations in the same
-    order as the stepped loop, hence the same chain.
+    ``scores`` f64 [R, S] and ``eligible`` bool [R, S] (None: every name) belong to ``rows`` i32 [R]. Same
+    operations in the same order as the stepped loop, hence the same chain.
     """
     kernel, venue = Kernel(config, market), SimVenue(config, market)
     native.run_fused(

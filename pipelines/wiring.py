@@ -276,6 +276,7 @@ def construct_config(plan: BacktestPlan) -> ConstructConfig:
         max_weight=_rate(how.max_weight),
         cash_buffer=_rate(how.cash_buffer) or 0,
         turnover_cap=_rate(how.turnover_cap),
+        quantity=how.quantity or 0,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Every = Literal["day", "week", "month"]
+Every = Literal["bar", "day", "week", "month"]
 On = Literal["first", "last"]
 
 
@@ -32,7 +32,7 @@ def decision_rows(
 
 
 def _period(session: date, every: Every) -> tuple[int, int]:
-    if every == "day":
+    if every in ("bar", "day"):
         return session.year, session.toordinal()
     if every == "week":
         year, week, _ = session.isocalendar()

@@ -77,7 +77,7 @@ def _decision(plan: BacktestPlan) -> Node:
             (*params, Node(f"source {plan.code.source_hash[:12]}")),
         )
     rule = plan.rebalance
-    every = "every session" if rule.every == "day" else f"on the {_ON[rule.on]} session of each {rule.every}"
+    every = _EVERY.get(rule.every) or f"on the {_ON[rule.on]} session of each {rule.every}"
     return Node(f"signal: {every}; {when}", (program_node("program", plan.signal),) if plan.signal else ())
 
 
@@ -101,6 +101,9 @@ def _instruction(step: Instruction, program: Program) -> str:
     return f"{step.op}({', '.join(arguments)})"
 
 
+_EVERY = {"bar": "every bar", "day": "every session"}
+
+
 def _orders(plan: BacktestPlan) -> tuple[Node, ...]:
     fill = plan.fill
     volume = f", at most {percent(fill.participation)} of the bar's volume" if fill.participation else ""
@@ -119,8 +122,11 @@ def _construct(how: ConstructPlan) -> Node:
         "equal": f"the best {how.top} alike",
         "score": f"the best {how.top} by score",
         "threshold": "every name above 0 alike",
+        "fixed": f"{how.quantity} shares of every name that rises above 0, until it is above 0 no more",
     }[how.method]
-    parts = [names, f"{percent(how.cash_buffer)} cash"]
+    parts = [names]
+    if how.method != "fixed":
+        parts.append(f"{percent(how.cash_buffer)} cash")
     if how.max_weight:
         parts.append(f"at most {percent(how.max_weight)} a name")
     if how.turnover_cap:

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 
 #include "bind_kernel.hpp"
 #include "bind_market.hpp"
@@ -18,7 +19,11 @@ namespace {
 ConstructPlan read_plan(nb::handle plan) {
   ConstructPlan out;
   const auto method = nb::cast<std::string>(plan.attr("method"));
-  out.method = method == "equal" ? Method::kEqual : method == "score" ? Method::kScore : Method::kThreshold;
+  out.method = method == "equal"   ? Method::kEqual
+               : method == "score" ? Method::kScore
+               : method == "fixed" ? Method::kFixed
+                                   : Method::kThreshold;
+  out.quantity = nb::cast<int64_t>(plan.attr("quantity"));
   out.top = nb::cast<int32_t>(plan.attr("top"));
   const nb::object cap = plan.attr("max_weight"), turnover = plan.attr("turnover_cap");
   out.max_weight = cap.is_none() ? -1 : nb::cast<int64_t>(cap);
@@ -105,21 +110,23 @@ void bind_session(nb::module_& m) {
       nb::arg("rows").noconvert().none(), nb::arg("ask"));
   m.def(
       "run_fused",
-      [](Kernel& kernel, VenueHandle& venue, nb::handle plan, Grid<double> scores, Grid<bool> eligible,
-         Column<int32_t> rows, int32_t first, int32_t last, bool before_close) {
+      [](Kernel& kernel, VenueHandle& venue, nb::handle plan, Grid<double> scores,
+         std::optional<Grid<bool>> eligible, Column<int32_t> rows, int32_t first, int32_t last,
+         bool before_close) {
         const size_t count = rows.shape(0), width = static_cast<size_t>(kernel.market().S);
-        expect(scores.shape(0) == count && eligible.shape(0) == count && scores.shape(1) == width &&
-                   eligible.shape(1) == width,
+        const bool shaped = !eligible || (eligible->shape(0) == count && eligible->shape(1) == width);
+        expect(shaped && scores.shape(0) == count && scores.shape(1) == width,
                "scores and eligible must be [R, S] for rows [R]");
         const int32_t* end = rows.data() + count;
         expect(std::adjacent_find(rows.data(), end, std::greater_equal<>()) == end, "rows must ascend");
-        const Decisions decisions{static_cast<int32_t>(count), rows.data(), scores.data(), eligible.data()};
+        const Decisions decisions{static_cast<int32_t>(count), rows.data(), scores.data(),
+                                  eligible ? eligible->data() : nullptr};
         const ConstructPlan construct_plan = read_plan(plan);
         nb::gil_scoped_release release;
         run_fused(kernel, venue.venue, construct_plan, decisions, first, last, before_close);
       },
       nb::arg("kernel"), nb::arg("venue"), nb::arg("plan"), nb::arg("scores").noconvert(),
-      nb::arg("eligible").noconvert(), nb::arg("rows").noconvert(), nb::arg("first"), nb::arg("last"),
+      nb::arg("eligible").noconvert().none(), nb::arg("rows").noconvert(), nb::arg("first"), nb::arg("last"),
       nb::arg("before_close"));
 }
 

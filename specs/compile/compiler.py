@@ -195,6 +195,7 @@ def _construct(resolved: ResolvedSpec) -> ConstructPlan | None:
         cash_buffer=decimal_text(how.cash_buffer),
         turnover_cap=_text(how.turnover_cap),
         long_only=how.long_only,
+        quantity=how.quantity,
     )
 
 

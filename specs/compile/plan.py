@@ -41,18 +41,19 @@ class UniversePlan:
 
 @dataclass(frozen=True, slots=True)
 class RebalancePlan:
-    every: Literal["day", "week", "month"]
+    every: Literal["bar", "day", "week", "month"]
     on: Literal["first", "last"]
 
 
 @dataclass(frozen=True, slots=True)
 class ConstructPlan:
-    method: Literal["equal", "score", "threshold"]
+    method: Literal["equal", "score", "threshold", "fixed"]
     top: int | None
     max_weight: str | None
     cash_buffer: str
     turnover_cap: str | None
     long_only: bool = True
+    quantity: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from quant.specs.schema import (
     UniverseSpec,
 )
 from quant.specs.schema.model import Header
+from quant.specs.schema.research import Construct
 from quant.specs.schema.select import models
 from quant.specs.validate import validate
 
@@ -222,21 +223,53 @@ def _declared(model: StrategySpec, marks: Marks) -> Faults:
     how = model.construct_
     if how is None:
         return
-    if how.method == "threshold" and how.top is not None:
+    yield from _fixed(how, marks)
+    if how.method in ("threshold", "fixed") and how.top is not None:
         yield SpecError(
             "spec.contradiction",
-            "threshold holds every name above 0; top has no meaning",
+            f"{how.method} holds every name above 0; top has no meaning",
             where=marks.key(("construct", "top")),
             expected="no top",
             found=str(how.top),
         )
-    if how.method != "threshold" and how.top is None:
+    if how.method not in ("threshold", "fixed") and how.top is None:
         yield SpecError(
             "spec.missing_key",
             "the key construct.top is missing",
             where=marks.key(("construct",)),
             expected="how many names to hold",
         )
+
+
+def _fixed(how: Construct, marks: Marks) -> Faults:
+    """Shares of a name and weights of all do not go together."""
+    if how.method != "fixed":
+        if how.quantity is not None:
+            yield SpecError(
+                "spec.contradiction",
+                f"{how.method} holds weights; quantity has no meaning",
+                where=marks.key(("construct", "quantity")),
+                expected="no quantity",
+                found=str(how.quantity),
+                hint="set construct.method to fixed, or leave quantity out",
+            )
+        return
+    if how.quantity is None:
+        yield SpecError(
+            "spec.missing_key",
+            "the key construct.quantity is missing",
+            where=marks.key(("construct",)),
+            expected="how many shares of a name to buy",
+        )
+    for key in ("max_weight", "cash_buffer", "turnover_cap"):
+        if getattr(how, key):
+            yield SpecError(
+                "spec.contradiction",
+                f"fixed buys shares, not weights; {key} has no meaning",
+                where=marks.key(("construct", key)),
+                expected=f"no {key}",
+                found=str(getattr(how, key)),
+            )
 
 
 def _risk(registry: Registry, model: RiskSpec, marks: Marks) -> Faults:  # noqa: ARG001

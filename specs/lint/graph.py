@@ -50,7 +50,7 @@ def _fill(spec: ResolvedSpec) -> list[SpecError]:
 
 def _weights(spec: ResolvedSpec) -> list[SpecError]:
     how, limits = spec.strategy.construct_, spec.risk.limits
-    if how is None:
+    if how is None or how.method == "fixed":
         return []
     errors = []
     invested = 1 - how.cash_buffer

@@ -15,6 +15,7 @@ from quant.specs.schema.values import (
     InstrumentCode,
     Name,
     Number,
+    Quantity,
     Share,
     ShareOrNone,
     Top,
@@ -101,11 +102,14 @@ class Construct(Part):
         "neutral": "",
     }
 
-    method: Literal["equal", "score", "threshold"] = "equal"
+    method: Literal["equal", "score", "threshold", "fixed"] = "equal"
     """equal: the best `top` names alike (an empty place stays cash); score: in proportion to the score;
-    threshold: every name whose score is above 0 alike."""
+    threshold: every name whose score is above 0 alike; fixed: a name whose score rises above 0 is bought,
+    `quantity` shares or what the cash pays for, and sold when it is above 0 no more."""
     top: Top | None = None
-    """How many names to hold; not with threshold."""
+    """How many names to hold; not with threshold or fixed."""
+    quantity: Quantity | None = None
+    """Only with fixed: shares of a name that enters; what is held and stays is left alone."""
     max_weight: Share | None = None
     """The largest weight of one name."""
     cash_buffer: ShareOrNone = Decimal(0)
@@ -119,8 +123,8 @@ class Construct(Part):
 class Rebalance(Part):
     """When the strategy decides."""
 
-    every: Literal["day", "week", "month"] = "day"
-    """One decision a period."""
+    every: Literal["bar", "day", "week", "month"] = "day"
+    """One decision a period. bar: at every bar of the data; with daily bars the same as day."""
     on: Literal["first", "last"] = "last"
     """The first or the last session of the period."""
     decide: Decide = "after_close"

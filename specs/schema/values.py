@@ -258,6 +258,11 @@ Tolerance = Annotated[
 
 Number = Annotated[Decimal, _bounded(("%", "bp"), None, None, "a number"), _EXACT, _number_schema("a number")]
 Top = Annotated[int, _count(1, 5_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 5000})]
+Quantity = Annotated[
+    int,
+    _count(1, 1_000_000_000_000),
+    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1_000_000_000_000}),
+]
 Count = Annotated[int, _count(1, 1_024), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1024})]
 Calls = Annotated[
     int, _count(1, 100_000_000), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100_000_000})

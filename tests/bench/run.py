@@ -17,12 +17,13 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SCRIPTS = (
-    *("startup.py", "w2.py", "w5.py", "w6.py", "bench_factor.py"),
+    *("startup.py", "w1.py", "w2.py", "w5.py", "w6.py", "bench_factor.py"),
     *("w7.py", "w7_asof.py", "audit.py", "sync_day.py", "clickhouse.py"),
 )
 PACKAGES = {
     "vectorbt": ("vbt", ["vectorbt", "pyarrow", "psutil"]),
     "hftbacktest": ("hft", ["hftbacktest", "pyarrow"]),
+    "vnpy": ("vnpy", ["vnpy", "vnpy_ctastrategy", "vnpy_sqlite", "pyarrow"]),
     "arcticdb": ("dataeng", ["arcticdb", "polars", "pyarrow", "duckdb", "pandas", "numpy", "psutil"]),
 }
 ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "NUMBA", "POLARS_MAX")}

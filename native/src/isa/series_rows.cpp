@@ -202,6 +202,21 @@ struct MeanStrip {
   }
 };
 
+// Sums of whole windows: the same additions in the same order, without asking what is known.
+template <bool kMean>
+struct WholeStrip {
+  template <size_t N>
+  static void run(double* out, const double* const* rows, size_t count, double, size_t c) {
+    double sum[N] = {};
+    for (size_t k = 0; k < count; ++k) {
+      const double* x = rows[k] + c;
+      for (size_t i = 0; i < N; ++i) sum[i] += x[i];
+    }
+    const double seen = static_cast<double>(count);
+    for (size_t i = 0; i < N; ++i) out[i] = kMean ? sum[i] / seen : sum[i];
+  }
+};
+
 // Two passes over deviations from the window's first valid value: a constant window has exactly no spread.
 struct StdStrip {
   template <size_t N>
@@ -270,11 +285,11 @@ struct RankStrip {
   }
 };
 
-template <class Strip>
+template <class Strip, size_t kWidth = kStrip>
 void window(double* out, const double* const* rows, size_t count, size_t least, size_t at, size_t n) {
   const double enough = static_cast<double>(least);
   size_t i = 0;
-  for (; i + kStrip <= n; i += kStrip) Strip::template run<kStrip>(out + i, rows, count, enough, at + i);
+  for (; i + kWidth <= n; i += kWidth) Strip::template run<kWidth>(out + i, rows, count, enough, at + i);
   for (; i < n; ++i) Strip::template run<1>(out + i, rows, count, enough, at + i);
 }
 
@@ -328,6 +343,12 @@ void corr(double* out, const double* const* xs, const double* const* ys, size_t 
   for (; i < n; ++i) corr_strip<1>(out + i, xs, ys, count, enough, at + i);
 }
 
+bool any_unknown(const double* x, size_t n) {
+  u64 unknown = 0;
+  for (size_t i = 0; i < n; ++i) unknown |= static_cast<u64>(x[i] != x[i]);
+  return unknown != 0;
+}
+
 }  // namespace
 
 extern const RowKernels row_kernels = {
@@ -360,6 +381,9 @@ extern const RowKernels row_kernels = {
     .max = window<ExtremeStrip<true>>,
     .rank = window<RankStrip>,
     .corr = corr,
+    .whole_mean = window<WholeStrip<true>, 2 * kStrip>,
+    .whole_sum = window<WholeStrip<false>, 2 * kStrip>,
+    .any_unknown = any_unknown,
 };
 
 }  // namespace quant::QUANT_ISA

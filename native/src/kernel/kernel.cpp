@@ -22,6 +22,12 @@ Kernel::Kernel(const Market& market, KernelConfig config)
   head_ = sha256(genesis.bytes().data(), genesis.bytes().size());
 }
 
+void Kernel::expect(size_t orders) {
+  orders_.reserve(orders_.size() + orders);
+  fills_.reserve(fills_.size() + orders);
+  ledger_.expect(orders);
+}
+
 void Kernel::on_slice(int32_t t, Phase phase, Commands& out) {
   if (t < 0 || t >= market_.T)
     throw Failure(FailureKind::kUsage, "kernel.slice", "the slice lies outside the market");

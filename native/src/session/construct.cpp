@@ -81,16 +81,39 @@ void limit_turnover(const ConstructPlan& plan, const Kernel& kernel, std::vector
   }
 }
 
+// Names that are held and stay are left alone, whatever their quantity.
+std::vector<Intent> enter_and_leave(const ConstructPlan& plan, const double* scores, const bool* eligible,
+                                    const Kernel& kernel) {
+  std::vector<Intent> intents;
+  const Ledger& ledger = kernel.ledger();
+  const auto target = [&](int32_t instrument, int64_t quantity) {
+    Intent& intent = intents.emplace_back();
+    intent.instrument = instrument;
+    intent.kind = IntentKind::kQuantity;
+    intent.quantity = quantity;
+  };
+  for (const int32_t slot : ledger.held()) {
+    const int32_t instrument = ledger.positions()[static_cast<size_t>(slot)].instrument;
+    if (!wanted(scores, eligible, static_cast<size_t>(instrument))) target(instrument, 0);
+  }
+  for (int32_t i = 0; i < kernel.market().S; ++i) {
+    if (!wanted(scores, eligible, static_cast<size_t>(i))) continue;
+    const Position* position = ledger.find(i);
+    if (position == nullptr || (position->quantity == 0 && position->open_buy == 0)) target(i, plan.quantity);
+  }
+  return intents;
+}
+
 }  // namespace
 
 std::vector<Chosen> choose(const ConstructPlan& plan, const double* scores, const bool* eligible, int32_t S) {
   std::vector<Chosen> chosen;
   const bool positive = plan.method != Method::kEqual;
   for (int32_t i = 0; i < S; ++i) {
-    if (eligible[i] && !std::isnan(scores[i]) && (!positive || scores[i] > 0))
+    if ((eligible == nullptr || eligible[i]) && !std::isnan(scores[i]) && (!positive || scores[i] > 0))
       chosen.push_back({i, scores[i], 0});
   }
-  if (plan.method == Method::kThreshold) return chosen;
+  if (plan.method >= Method::kThreshold) return chosen;
   const auto top = static_cast<size_t>(std::max(plan.top, 0));
   if (chosen.size() > top) {
     std::nth_element(chosen.begin(), chosen.begin() + static_cast<std::ptrdiff_t>(top), chosen.end(), better);
@@ -110,6 +133,7 @@ void weigh(const ConstructPlan& plan, std::vector<Chosen>& chosen) {
 
 std::vector<Intent> construct(const ConstructPlan& plan, const double* scores, const bool* eligible,
                               const Kernel& kernel) {
+  if (plan.method == Method::kFixed) return enter_and_leave(plan, scores, eligible, kernel);
   std::vector<Chosen> chosen = choose(plan, scores, eligible, kernel.market().S);
   weigh(plan, chosen);
   std::vector<int32_t> staying;

@@ -5,37 +5,113 @@
 #include "quant/session/loop.hpp"
 
 namespace quant {
+namespace {
+
+// The decisions still to be taken.
+class Ahead {
+ public:
+  Ahead(const Kernel& kernel, const ConstructPlan& plan, const Decisions& decisions, int32_t first)
+      : kernel_(kernel),
+        plan_(plan),
+        decisions_(decisions),
+        width_(static_cast<size_t>(kernel.market().S)),
+        count_(static_cast<size_t>(decisions.count)) {
+    next_ = static_cast<size_t>(std::lower_bound(decisions.rows, decisions.rows + count_, first) -
+                                decisions.rows);
+    if (plan.method == Method::kFixed && width_ == 1 && decisions.eligible == nullptr) find_turns();
+  }
+
+  bool due(int32_t t) const { return next_ < count_ && decisions_.rows[next_] == t; }
+
+  std::vector<Intent> take() {
+    const size_t at = next_++ * width_;
+    return construct(plan_, decisions_.scores + at, eligible(at), kernel_);
+  }
+
+  // Orders that are likely to come, at least.
+  size_t orders() const { return turns_.size(); }
+
+  // The bar of the next decision that can cause an order while nothing is on its way, at most `last`.
+  int32_t bar(int32_t last) {
+    if (plan_.method == Method::kFixed) skip();
+    return next_ < count_ ? std::min(decisions_.rows[next_], last) : last;
+  }
+
+ private:
+  const bool* eligible(size_t at) const {
+    return decisions_.eligible == nullptr ? nullptr : decisions_.eligible + at;
+  }
+
+  // One name: where its score crosses 0 is known beforehand.
+  void find_turns() {
+    single_ = true;
+    bool before = false;
+    for (size_t k = next_; k < count_; ++k) {
+      const bool wants = decisions_.scores[k] > 0;
+      if (wants != before) turns_.push_back(k);
+      before = wants;
+    }
+  }
+
+  // The next decision that wants something else than what is held, and the memory of the one after it on its
+  // way from afar.
+  void skip_to_turn(bool holds) {
+    if (next_ >= count_ || (decisions_.scores[next_] > 0) != holds) return;
+    while (turn_ < turns_.size() && turns_[turn_] < next_) ++turn_;
+    next_ = turn_ < turns_.size() ? turns_[turn_] : count_;
+    if (turn_ + 2 < turns_.size()) kernel_.market().prefetch(decisions_.rows[turns_[turn_ + 2]]);
+  }
+
+  // Past the decisions that want exactly what is held: they have no intents.
+  void skip() {
+    if (single_) return skip_to_turn(!kernel_.ledger().held().empty());
+    held_.assign(width_, 0);
+    for (const int32_t slot : kernel_.ledger().held()) {
+      held_[static_cast<size_t>(kernel_.ledger().positions()[static_cast<size_t>(slot)].instrument)] = 1;
+    }
+    for (; next_ < count_; ++next_) {
+      const size_t at = next_ * width_;
+      for (size_t i = 0; i < width_; ++i) {
+        if (wanted(decisions_.scores + at, eligible(at), i) != (held_[i] != 0)) return;
+      }
+    }
+  }
+
+  const Kernel& kernel_;
+  const ConstructPlan& plan_;
+  const Decisions& decisions_;
+  size_t width_, count_, next_ = 0;
+  std::vector<uint8_t> held_;
+  bool single_ = false;
+  std::vector<size_t> turns_;
+  size_t turn_ = 0;
+};
+
+}  // namespace
+
 void run_fused(Kernel& kernel, SimVenue& venue, const ConstructPlan& plan, const Decisions& decisions,
                int32_t first, int32_t last, bool before_close) {
   Loop loop(kernel, venue);
-  const auto width = static_cast<size_t>(kernel.market().S);
-  size_t next = 0;
-  const auto count = static_cast<size_t>(decisions.count);
-  while (next < count && decisions.rows[next] < first) ++next;
+  Ahead ahead(kernel, plan, decisions, first);
+  kernel.expect(ahead.orders());
   const Market& market = kernel.market();
   int32_t end = -1;  // last bar of t's session
   // The next bar at which something can happen: without an order only decisions and the ends of a session.
   const auto following = [&](int32_t t) {
     if (!kernel.idle()) return t + 1;
     if (end < t) end = std::min(market.last_bar(t), last);
-    if (t == end) return t + 1;
-    return next < count ? std::min(end, std::max(decisions.rows[next], t + 1)) : end;
+    return t == end ? t + 1 : std::max(ahead.bar(end), t + 1);
   };
   for (int32_t t = first; t <= last; t = following(t)) {
-    const bool decides = next < count && decisions.rows[next] == t;
-    const auto decide = [&] {
-      loop.decide(
-          construct(plan, decisions.scores + next * width, decisions.eligible + next * width, kernel));
-      ++next;
-    };
+    const bool decides = ahead.due(t);
     if (t < 0 || t >= market.T || market.opens(t)) loop.slice(t, Phase::kPreopen);
     loop.slice(t, Phase::kOpen);
     if (before_close && decides) {
       loop.slice(t, Phase::kDecide);
-      decide();
+      loop.decide(ahead.take());
     }
     loop.slice(t, Phase::kClose);
-    if (!before_close && decides) decide();
+    if (!before_close && decides) loop.decide(ahead.take());
   }
 }
 

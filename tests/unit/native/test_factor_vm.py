@@ -273,3 +273,39 @@ def test_a_long_program_stays_inside_its_memory() -> None:
     before = process.memory_info().rss
     values = evaluate(compiled(text), columns)
     assert process.memory_info().rss - before < values.nbytes + 40e6
+
+
+@given(programs(), st.integers(0, 1000), st.sampled_from([1, 2, 7, 31]), st.integers(1, 3))
+def test_a_narrow_panel_has_the_bytes_of_a_wide_one(
+    program: Program, seed: int, instruments: int, threads: int
+) -> None:
+    columns, mask = panel(seed, 90, instruments), universe(seed, 90, instruments)
+    alone = any(i.op.startswith("cs_") for i in program.instructions)
+    narrow = evaluate(program, columns, mask=mask, threads=threads)
+    if alone:  # every other row: evaluated row by row
+        rows = np.arange(0, 90, 2, dtype=np.int32)
+        assert bits(evaluate(program, columns, mask=mask, rows=rows)) == bits(narrow[::2].copy())
+        return
+    times = 200 // instruments + 1
+    wide = {name: np.tile(values, (1, times)) for name, values in columns.items()}
+    expected = evaluate(program, wide, mask=np.tile(mask, (1, times)))[:, :instruments].copy()
+    assert bits(narrow) == bits(expected)
+    part = np.arange(40, 90, dtype=np.int32)
+    assert bits(evaluate(program, columns, mask=mask, rows=part)) == bits(narrow[40:].copy())
+
+
+@pytest.mark.parametrize("isa", ["base", "avx2", "avx512"])
+def test_long_narrow_panels_have_the_bytes_of_wide_ones_in_every_block(isa: str) -> None:
+    if isa not in factor.instruction_sets():
+        pytest.skip(f"this CPU has no {isa}")
+    text = "Mean($close, 30) - Sum(Ref($close, 7), 90) * Std($volume, 12) + Corr($close, $volume, 40)"
+    program = compiled(text)
+    for unknown in (0.0, 0.001):
+        narrow = market(sessions=140_000, instruments=1)
+        close = np.abs(np.nan_to_num(narrow["close"], nan=9.0)) % 100
+        close[np.random.default_rng(1).random(close.shape) < unknown] = np.nan
+        narrow["close"] = close
+        wide = {name: np.repeat(values[:9000], 130, axis=1) for name, values in narrow.items()}
+        expected = evaluate(program, wide, isa="base")[:, :1].copy()
+        assert bits(evaluate(program, narrow, isa=isa)[:9000].copy()) == bits(expected)
+        assert bits(evaluate(program, narrow, isa=isa, threads=2)) == bits(evaluate(program, narrow, isa=isa))

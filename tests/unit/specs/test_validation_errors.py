@@ -26,7 +26,7 @@ def test_an_unknown_key_names_the_nearest_one(tmp_path: Path) -> None:
 
 def test_a_wrong_word_names_the_nearest_one(tmp_path: Path) -> None:
     (error,) = faults_of(tmp_path, STRATEGY.replace("every: month", "every: mnth"))
-    assert error.fault.expected == "day or week or month"
+    assert error.fault.expected == "bar or day or week or month"
     assert error.fault.found == "'mnth'"
     assert error.fault.hint == "did you mean month?"
 
@@ -92,3 +92,21 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path, old: str, new: str, word
     with pytest.raises(SpecErrors) as caught:
         load(tmp_path, strategy=STRATEGY, run=BACKTEST.replace(old, new))
     assert any(word in e.fault.message for e in caught.value.errors)
+
+
+@pytest.mark.parametrize(
+    ("construct", "word"),
+    [
+        ("{method: fixed}", "the key construct.quantity is missing"),
+        ("{method: fixed, quantity: 100, top: 5}", "fixed holds every name above 0"),
+        ("{method: fixed, quantity: 100, max_weight: 10%}", "fixed buys shares, not weights"),
+        ("{method: fixed, quantity: 0}", "quantity"),
+        ("{method: equal, top: 5, quantity: 100}", "equal holds weights"),
+    ],
+)
+def test_shares_and_weights_do_not_go_together(tmp_path: Path, construct: str, word: str) -> None:
+    strategy = (
+        "apiVersion: quant/v1\nkind: strategy\nname: s\nsignal: momentum_20\n"
+        f"construct: {construct}\nrebalance: {{every: bar}}\n"
+    )
+    assert any(word in e.fault.message or word in str(e.fault.where) for e in faults_of(tmp_path, strategy))

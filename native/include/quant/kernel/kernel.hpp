@@ -48,6 +48,9 @@ class Kernel {
   void on_reports(const std::vector<Report>& reports, Commands& out);
   void on_control(const Control& control, Commands& out);
 
+  // Makes room for that many orders, which grow the books anyway.
+  void expect(size_t orders);
+
   int32_t row() const { return row_; }
   int32_t session() const { return market_.day[row_]; }
   // Nothing is decided, waiting or on its way: bars up to the session's last one change nothing.

@@ -127,6 +127,7 @@ class Ledger {
   void reserve(int64_t amount);
   // A new session: lots become sellable, the proceeds of the one before withdrawable.
   void begin_session(int32_t session, int32_t date);
+  void expect(size_t fills) { entries_.reserve(entries_.size() + 2 * fills); }
   void pay_receivables(int32_t row, int32_t session);  // dividends due by this session become cash
   // Entitlement of what was held before the ex-date; `reference` is the ex-reference price, 0 = compute it.
   // The new shares are sellable after `bonus_days` sessions. Paid at the opening of `pay_session`; taxed by

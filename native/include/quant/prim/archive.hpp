@@ -29,13 +29,28 @@ auto to_bits(T value) {
     return static_cast<std::make_unsigned_t<T>>(value);
   }
 }
+
+// Little endian, from `to` on; the end of it.
+template <Scalar T>
+char* lay_out(char* to, T value) {
+  const auto bits = to_bits(value);
+  for (size_t i = 0; i < sizeof(bits); ++i) *to++ = static_cast<char>(bits >> (8 * i));
+  return to;
+}
 }  // namespace detail
 
 class Writer {
  public:
   template <class... T>
   void operator()(const T&... values) {
-    (put(values), ...);
+    if constexpr ((Scalar<T> && ...)) {
+      char raw[(sizeof(detail::to_bits(values)) + ...)];
+      char* to = raw;
+      ((to = detail::lay_out(to, values)), ...);
+      bytes_.append(raw, sizeof(raw));
+    } else {
+      (put(values), ...);
+    }
   }
   const std::string& bytes() const { return bytes_; }
   void clear() { bytes_.clear(); }
@@ -43,10 +58,9 @@ class Writer {
 
   template <Scalar T>
   void put(T value) {
-    const auto bits = detail::to_bits(value);
-    char raw[sizeof(bits)];
-    for (size_t i = 0; i < sizeof(bits); ++i) raw[i] = static_cast<char>(bits >> (8 * i));
-    bytes_.append(raw, sizeof(bits));
+    char raw[sizeof(detail::to_bits(value))];
+    detail::lay_out(raw, value);
+    bytes_.append(raw, sizeof(raw));
   }
   void put(const Digest& digest) {
     bytes_.append(reinterpret_cast<const char*>(digest.data()), digest.size());

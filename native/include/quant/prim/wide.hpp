@@ -64,7 +64,10 @@ inline int64_t mul(int64_t a, int64_t b) { return narrow(static_cast<Wide>(a) * 
 
 // (a * b + plus) / c, truncated.
 inline int64_t mul_add_div(int64_t a, int64_t b, int64_t plus, int64_t c) {
-  return narrow((static_cast<Wide>(a) * b + plus) / c);
+  const Wide product = static_cast<Wide>(a) * b + plus;
+  const auto low = static_cast<int64_t>(product);
+  if (low == product && (low != INT64_MIN || c != -1)) return low / c;  // far quicker than in 128 bits
+  return narrow(product / c);
 }
 
 // a * b > c * d

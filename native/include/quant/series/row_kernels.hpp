@@ -21,6 +21,10 @@ struct RowKernels {
   Ternary where;
   Window mean, std, sum, min, max, rank;
   WindowPair corr;
+  // The same for windows in which every value is known; `least` is not asked for.
+  Window whole_mean, whole_sum;
+  // Whether any of n values is unknown.
+  bool (*any_unknown)(const double* x, std::size_t n);
 };
 
 namespace base {

@@ -7,7 +7,7 @@
 
 namespace quant {
 
-// One row of scores per decision: rows [R] ascending session rows, scores and eligible [R, S].
+// One row of scores per decision: rows [R] ascending bars, scores and eligible [R, S] (nullptr: all are).
 struct Decisions {
   int32_t count = 0;
   const int32_t* rows = nullptr;
@@ -16,7 +16,7 @@ struct Decisions {
 };
 
 // The session loop over rows first..last with everything in one process: the same steps in the same order as
-// the loop driven from Python.
+// the loop driven from Python. Bars at which nothing can happen are left out.
 void run_fused(Kernel& kernel, SimVenue& venue, const ConstructPlan& plan, const Decisions& decisions,
                int32_t first, int32_t last, bool before_close);
 
