@@ -66,11 +66,12 @@ void Kernel::book_actions(Commands& out) {
     }
     const Position* position = ledger_.find(i);
     if (position == nullptr || position->quantity == 0) continue;
-    ledger_.book_action(row_, std::max(actions.pay_index[k], session()), i, actions.cash_per_share[k],
-                        actions.bonus_ratio[k], market_.pre_close[market_.of_day(row_, i)],
-                        lots(i).bonus_days, dividend_tax(i));
+    const int64_t withheld = ledger_.book_action(
+        row_, std::max(actions.pay_index[k], session()), i, actions.cash_per_share[k], actions.bonus_ratio[k],
+        market_.pre_close[market_.of_day(row_, i)], lots(i).bonus_days, dividend_tax(i), config_.rounding);
     session_(Mark::kAction, i, actions.pay_index[k] > session(), actions.cash_per_share[k],
              actions.bonus_ratio[k]);
+    if (withheld > 0) session_(Mark::kDividendTax, int64_t{0}, withheld);
   }
 }
 

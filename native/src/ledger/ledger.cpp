@@ -55,19 +55,23 @@ void Ledger::pay_receivables(int32_t row, int32_t session) {
   std::erase_if(receivables_, [&](const Receivable& due) { return due.pay_session <= session; });
 }
 
-void Ledger::book_action(int32_t row, int32_t pay_session, int32_t instrument, int64_t cash_per_share,
-                         int64_t bonus_ratio, int64_t reference, int64_t bonus_days,
-                         const DividendTaxRule& tax) {
+int64_t Ledger::book_action(int32_t row, int32_t pay_session, int32_t instrument, int64_t cash_per_share,
+                            int64_t bonus_ratio, int64_t reference, int64_t bonus_days,
+                            const DividendTaxRule& tax, int64_t unit) {
   Position& position = touch(instrument);
+  int64_t withheld = 0;
   if (cash_per_share > 0) {
     const int64_t amount = mul(position.quantity, cash_per_share);
-    position.pnl = add(position.pnl, amount);
+    if (tax.flat()) withheld = levy(amount, tax.beyond, unit);
+    const int64_t paid = sub(amount, withheld);
+    position.pnl = add(position.pnl, paid);
     totals_.dividends = add(totals_.dividends, amount);
-    receivable_ = add(receivable_, amount);
-    receivables_.push_back({pay_session, instrument, amount});
+    totals_.taxes = add(totals_.taxes, withheld);
+    receivable_ = add(receivable_, paid);
+    receivables_.push_back({pay_session, instrument, paid});
     record(row, LedgerKind::kDividend, instrument, amount, 0, 0);
-    if (tax.upto_month > 0 || tax.upto_year > 0 || tax.beyond > 0)
-      position.distributions.push_back({today_, cash_per_share, tax});
+    if (withheld > 0) record(row, LedgerKind::kDividendTax, instrument, -withheld, 0, 0);
+    if (!tax.flat()) position.distributions.push_back({today_, cash_per_share, tax});
   }
   const int64_t bonus = mul_div(position.quantity, bonus_ratio, kRatioScale);
   if (reference <= 0) {  // no quote on the ex-date: the theoretical ex-price, rounded half up to the cent
@@ -86,6 +90,7 @@ void Ledger::book_action(int32_t row, int32_t pay_session, int32_t instrument, i
     record(row, LedgerKind::kBonus, instrument, 0, bonus, 0);
   }
   mark(position, reference);
+  return withheld;
 }
 
 void Ledger::mark(Position& position, int64_t price) {

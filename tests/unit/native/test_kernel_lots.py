@@ -71,6 +71,16 @@ def test_bonus_shares_are_lots_of_the_ex_date() -> None:
     assert len(loop.kernel.positions()["quantity"]) == 0
 
 
+def test_a_rate_that_no_holding_period_changes_is_withheld_from_the_payment() -> None:
+    flat = DividendTaxTables.uniform(T, upto_month=100_000_000, upto_year=100_000_000, beyond=100_000_000)
+    loop = play({0: order(1, 1000), 4: order(-1, 1000)}, actions=dividend(333_330), dividend_tax=flat)
+    assert taxes(loop) == [(2, 33_330_000)]  # 10 % of 333.33 yuan is 33.333, half up to the cent
+    assert loop.kernel.cash == 100_000 * YUAN + 333_330_000 - 33_330_000
+    entries = loop.kernel.ledger()
+    paid = entries["kind"] == int(LedgerKind.DIVIDEND_PAID)
+    assert entries["amount"][paid].tolist() == [300_000_000]
+
+
 def test_without_a_table_nothing_is_taxed() -> None:
     loop = play({0: order(1, 1000), 3: order(-1, 1000)}, actions=dividend(500_000))
     assert taxes(loop) == []

@@ -130,10 +130,12 @@ class Ledger {
   void expect(size_t fills) { entries_.reserve(entries_.size() + 2 * fills); }
   void pay_receivables(int32_t row, int32_t session);  // dividends due by this session become cash
   // Entitlement of what was held before the ex-date; `reference` is the ex-reference price, 0 = compute it.
-  // The new shares are sellable after `bonus_days` sessions. Paid at the opening of `pay_session`; taxed by
-  // `tax` when what received it is sold.
-  void book_action(int32_t row, int32_t pay_session, int32_t instrument, int64_t cash_per_share,
-                   int64_t bonus_ratio, int64_t reference, int64_t bonus_days, const DividendTaxRule& tax);
+  // The new shares are sellable after `bonus_days` sessions. Paid at the opening of `pay_session`. A tax that
+  // depends on how long lots are held falls due when they are sold; one that does not is withheld from the
+  // payment, rounded half up to `unit`, and returned.
+  int64_t book_action(int32_t row, int32_t pay_session, int32_t instrument, int64_t cash_per_share,
+                      int64_t bonus_ratio, int64_t reference, int64_t bonus_days, const DividendTaxRule& tax,
+                      int64_t unit);
   void mark(Position& position, int64_t price);
   void fill(int32_t row, int64_t order_id, Position& position, int8_t side, int64_t quantity, int64_t price,
             const Fees& fees, int64_t settlement_days);

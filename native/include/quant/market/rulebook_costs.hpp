@@ -21,6 +21,8 @@ int64_t transfer_fee(int64_t amount, int64_t quantity, const TransferRule& rule,
 // the sale, so that a sale on the same day of the next month is exactly one month.
 struct DividendTaxRule {
   int64_t upto_month = 0, upto_year = 0, beyond = 0;
+  // Whether the time does not matter: then the tax is withheld when the dividend is paid.
+  bool flat() const { return upto_month == beyond && upto_year == beyond; }
 };
 
 // Days since 1970-01-01, the day kept or cut to the end of the month.
