@@ -112,7 +112,13 @@ class MarketData:
         if found is None:
             found = self._index.get(str(parse_code(code, self._known)))
         if found is None:
-            raise UsageError("code.unknown", f"{code} is not in this session's universe", found=code)
+            raise UsageError(
+                "code.unknown",
+                f"{code} is not in this session's universe",
+                expected=f"one of {len(self.codes)} instruments with bars in the run, as {self.codes[0]}",
+                found=code,
+                hint="quant data sql 'SELECT code, name FROM instruments' lists what is stored",
+            )
         self._index[code] = found
         return found
 

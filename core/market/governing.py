@@ -21,7 +21,7 @@ from quant.core.venues import VENUES
 __all__ = ["Governing", "governing", "table_of"]
 
 _CHINA: Final = ("XSHG", "XSHE", "BJSE")
-_SHAPES: Final = {"future": ("futures", "options"), "us": ("us",), "crypto": ("crypto",)}
+_SHAPES: Final = {"future": ("futures",), "us": ("us",), "crypto": ("crypto",)}
 _NAMED: Final = frozenset({"exchange", "product", "venue", "mic", "symbol"})
 _KINDS: Final = ("open_auction", "pre_open_gap", "continuous_am", "continuous_pm", "close_auction")
 _EVENTS: Final = {
@@ -156,6 +156,8 @@ def _costs(board: Board, on: date) -> Iterator[Governing]:
         yield _ask("regulatory fee", market_table("regulatory_fee"), (key[1],), on)
         yield _ask("dividend tax, by record date", market_table("dividend_tax"), (), on)
         yield _ask("sessions before bonus shares are sold, by ex-date", book.bonus_shares, key[:1], on)
+    if asset_of(board) is Asset.FUND:
+        yield _ask("margin of who sells options on it", table_of("option_etf_margin"), (), on)
     for name in ("financing_margin", "short_margin", "short_sales", "margin_maintenance"):
         yield _ask(name.replace("_", " "), market_table(name), (), on)
 
@@ -163,12 +165,18 @@ def _costs(board: Board, on: date) -> Iterator[Governing]:
 def _elsewhere(code: Code, on: date) -> Iterator[Governing]:
     """Rows of the other markets whose keys fit the exchange and the product of a code."""
     venue, product = VENUES[code.mic], product_of(code)
+    contracts = table_of("futures_contracts").rows
+    if venue.shape == "future" and (code.mic, product) not in contracts:
+        return  # rows of all products say nothing of one that no table knows
     if calendar_name(code.mic) == "XSHG":
         yield _ask("trading hours", table_of("sessions"), (code.mic, product), on)
     files = _SHAPES.get(venue.shape, ())
+    of_index = (code.mic, product) in table_of("futures_expiry").rows
     fits = {code.mic, venue.ours, product, code.symbol, "*"}
     for table in other_tables():
         if not table.file.rpartition("/")[2].startswith(files or ("-",)):
+            continue
+        if table.name == "futures_index_fee" and not of_index:
             continue
         for key in sorted(table.rows):
             if all(part in fits for name, part in zip(table.key_names, key, strict=True) if name in _NAMED):

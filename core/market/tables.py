@@ -135,7 +135,9 @@ class DatedTable:
             where=Location(self.file),
             expected="; ".join(row.span() for row in known) or f"no row of {self.name} has this key",
             found=on.isoformat(),
-            hint="choose dates the table covers, or add a row with its source",
+            hint="choose dates the table covers, or add a row with its source"
+            if known
+            else f"quant rules show {self.name} lists what it has",
         )
 
     def each(self) -> Iterator[Row]:

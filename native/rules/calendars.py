@@ -15,7 +15,7 @@ from quant.native.rules.verdict import Verdict
 
 __all__ = ["CASES"]
 
-_NAMES: Final = {"CN": "XSHG", "US": "XNYS", "CRYPTO": ALWAYS}
+_NAMES: Final = {"CN": "XSHG", "US": "XNYS", "CRYPTO": ALWAYS, "24/7": ALWAYS, "24X7": ALWAYS}
 
 
 def is_session(given: Given) -> bool:
@@ -61,7 +61,7 @@ def trading_hours(given: Given) -> Verdict:
 
 def _calendar(given: Given) -> Calendar:
     name = given.text("cal")
-    mic = _NAMES.get(name) or MIC_OF_NAME.get(name.upper())
+    mic = _NAMES.get(name.upper()) or MIC_OF_NAME.get(name.upper())
     return calendar(calendar_name(mic) if mic is not None and mic in VENUES else mic or name)
 
 

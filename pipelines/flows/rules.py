@@ -13,6 +13,7 @@ from quant.core.ids import parse_code
 from quant.core.market.governing import Governing, governing, table_of
 from quant.core.market.registry import all_tables
 from quant.core.market.rules import rulebook
+from quant.core.market.sessions import calendar_of
 from quant.core.market.tables import DatedTable, Row, load_sources
 
 if TYPE_CHECKING:
@@ -67,10 +68,28 @@ def list_tables() -> list[dict[str, Any]]:
     return [_summary(table) for table in all_tables()]
 
 
-def rows_of(name: str) -> tuple[DatedTable, list[Row]]:
-    """A table and its rows by key and date. Raises RuleMissing ``rule.table``."""
+def is_table(name: str) -> bool:
+    """Whether a table has this name."""
+    return any(table.name == name for table in all_tables())
+
+
+def rows_of(name: str, on: date | None = None) -> tuple[DatedTable, list[Row]]:
+    """A table and its rows by key and date, or those in force ``on`` a date.
+
+    Raises UsageError ``rule.table``.
+    """
     table = table_of(name)
-    return table, list(table.each())
+    return table, [row for row in table.each() if on is None or row.covers(on)]
+
+
+def caution(code: str, on: date) -> str | None:
+    """What a reader of the rules should know of the date; None where there is nothing to say."""
+    days = calendar_of(parse_code(code))
+    if on > days.last:
+        return f"the calendar ends {days.last}: rules of {on} are those known today"
+    if on >= days.first and not days.is_session(on):
+        return f"{on} is no session of {code}"
+    return None
 
 
 def rules_on(code: str, on: date) -> list[Governing]:

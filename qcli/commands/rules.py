@@ -24,7 +24,7 @@ def show(
         str | None, typer.Argument(help="A table, or a code as 300750.SZ.", show_default=False)
     ] = None,
     on: Annotated[
-        str | None, typer.Argument(help="With a code: the date, as 2020-08-24.", show_default=False)
+        str | None, typer.Argument(help="The date, as 2020-08-24; needed with a code.", show_default=False)
     ] = None,
     problems: Annotated[
         bool,

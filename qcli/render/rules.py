@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from quant.qcli.screen import note, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
     from quant.core.market.governing import Governing
+    from quant.native.rules.cases import Outcome
 
 
 def show_tables(*, as_json: bool) -> None:
@@ -26,8 +28,8 @@ def show_tables(*, as_json: bool) -> None:
     note(f"rulebook {flow.rulebook_hash()}")
 
 
-def show_table(name: str, *, as_json: bool) -> None:
-    table, rows = flow.rows_of(name)
+def show_table(name: str, on: date | None = None, *, as_json: bool) -> None:
+    table, rows = flow.rows_of(name, on)
     if as_json:
         print_json({"table": name, "file": table.file, "rows": [flow.row_dict(row) for row in rows]})
         return
@@ -41,6 +43,10 @@ def show_table(name: str, *, as_json: bool) -> None:
 
 
 def show_rules(code: str, on: date, *, as_json: bool) -> None:
+    """The rules of an instrument, or the rows of a table that hold on the date."""
+    if flow.is_table(code):
+        show_table(code, on, as_json=as_json)
+        return
     found = flow.rules_on(code, on)
     if as_json:
         print_json(_as_dict(code, on, found))
@@ -56,6 +62,7 @@ def show_rules(code: str, on: date, *, as_json: bool) -> None:
     absent = [each.question for each in found if each.row is None]
     if absent:
         note(f"no rule on {on}: {', '.join(absent)}")
+    _warn(code, on)
 
 
 def explain_rules(code: str, on: date, *, as_json: bool) -> None:
@@ -67,6 +74,7 @@ def explain_rules(code: str, on: date, *, as_json: bool) -> None:
     for each in found:
         lines += _explained(each, on)
     print_lines(lines)
+    _warn(code, on)
 
 
 def show_problems(*, as_json: bool) -> bool:
@@ -94,13 +102,19 @@ def show_verification(file: Path, *, as_json: bool) -> bool:
         lines += [
             f"{each.where}: {each.id} ({each.func})",
             f"  expected  {_shown(each.expected)}",
-            f"  got       {_shown(each.got)}",
+            f"  got       {_shown(each.got)}{_spelling(each)}",
             *(f"  row       {_row(row)}" for row in each.rows),
         ]
     if lines:
         print_lines(lines)
     note(f"{len(done.outcomes) - len(done.mismatches)} of {len(done.outcomes)} cases hold")
     return not done.mismatches
+
+
+def _warn(code: str, on: date) -> None:
+    said = flow.caution(code, on)
+    if said:
+        note(f"note: {said}")
 
 
 def _explained(each: Governing, on: date) -> list[str]:
@@ -122,6 +136,15 @@ def _linked(url: str | None) -> str:
 def _row(row: Any) -> str:
     key = " ".join(row.key)
     return f"{row.table}{f' {key}' if key else ''}, {row.span()}, {row.confidence}: {flow.said(row.values)}"
+
+
+def _spelling(each: Outcome) -> str:
+    """A mismatch that reads alike: the file has a number where the answer is a text."""
+    got = each.got
+    if isinstance(each.expected, dict) and isinstance(got, Mapping):
+        got = {name: got.get(name) for name in each.expected}
+    alike = _shown(each.expected) == _shown(got)
+    return " (a text: write what is expected in quotes)" if alike else ""
 
 
 def _shown(value: Any) -> str:

@@ -12,6 +12,7 @@ from quant.core.errors import SpecError, SpecErrors
 from quant.pipelines.flows.backtest import backtest
 from quant.pipelines.flows.replay import replay_run
 from quant.pipelines.workspace import Workspace
+from quant.trading.strategies import StrategyError
 
 JOINQUANT = """
 from jqdata import *
@@ -125,3 +126,34 @@ def test_the_default_lookback_asks_for_earlier_data(desk: Workspace) -> None:
     spec.write_text(spec.read_text().replace(", lookback: 20", ""))
     with pytest.raises((SpecErrors, SpecError), match="data are missing"):
         backtest(desk, "mine")
+
+
+COST = """
+---
+apiVersion: quant/v1
+kind: cost
+name: cn_stock
+commission: {rate: 0.0003, min: 5}
+stamp: {rate: 0.001}
+"""
+
+
+@pytest.mark.parametrize(("tax", "told"), [("0.001", None), ("0.002", "stamp")])
+def test_costs_of_a_file_are_compared_on_boards_that_exist(
+    desk: Workspace, tax: str, told: str | None
+) -> None:
+    """STAR, ChiNext and Beijing begin, the small-company board ends: days without a board charge nothing."""
+    call = f"set_order_cost(OrderCost(close_tax={tax}, open_commission=0.0003, close_commission=0.0003,"
+    text = f"def initialize(context):\n    {call} min_commission=5), type='stock')\n"
+    written(desk, "joinquant", text + "def handle_data(context, data):\n    pass\n")
+    spec = desk.root / "specs" / "mine.yaml"
+    spec.write_text(
+        spec.read_text().replace("cost: cn_stock", "cost: agreed") + COST.replace("cn_stock", "agreed")
+    )
+    if told is None:
+        assert backtest(desk, "mine").folder.is_dir()
+        return
+    with pytest.raises(StrategyError) as caught:
+        backtest(desk, "mine")
+    assert caught.value.fault.code == "platform.cost"
+    assert told in caught.value.fault.message

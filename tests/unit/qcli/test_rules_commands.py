@@ -65,6 +65,44 @@ def test_show_gives_the_rules_of_a_code_on_a_date(capsys):
     assert "no rule on 2020-08-24: " in err and "high-frequency trading" in err
 
 
+def test_show_gives_the_rows_of_a_table_that_hold_on_a_date(capsys):
+    code, body = call_json(capsys, "show", "stamp_duty", "2023-08-27")
+    assert code == 0
+    shares = [row for row in body["rows"] if row["key"] == ["XSHG", "stock"]]
+    assert [row["values"]["sell"] for row in shares] == ["0.001"]
+
+
+@pytest.mark.parametrize(
+    ("code", "on", "said"),
+    [
+        ("600519.SH", "2024-06-02", "note: 2024-06-02 is no session of 600519.SH"),
+        ("AAPL.US", "2024-07-04", "note: 2024-07-04 is no session of AAPL.US"),
+        ("600519.SH", "2030-01-02", "rules of 2030-01-02 are those known today"),
+        ("600519.SH", "2024-06-03", ""),
+        ("BTCUSDT.BINANCE", "2024-06-02", ""),
+    ],
+)
+@pytest.mark.parametrize("command", ["show", "explain"])
+def test_a_date_without_trading_is_told(capsys, command, code, on, said):
+    got, _, err = call(capsys, command, code, on)
+    assert got == 0 and said in err and (bool(said) == ("note:" in err))
+
+
+@pytest.mark.parametrize(
+    ("code", "has", "lacks"),
+    [
+        ("rb2410.SHFE", "futures close today", ("index fee", "options")),
+        ("T2406.CFFEX", "futures limits", ("index fee", "options")),
+        ("IF2406.CFFEX", "futures index fee, close_today", ("options",)),
+        ("510050.SH", "margin of who sells options on it", ("futures close", "index fee")),
+        ("600519.SH", "stamp duty", ("options",)),
+    ],
+)
+def test_show_keeps_to_the_rules_of_the_product(capsys, code, has, lacks):
+    got, out, _ = call(capsys, "show", code, "2024-06-03")
+    assert got == 0 and has in out and not any(each in out for each in lacks)
+
+
 def test_explain_names_the_row_the_document_and_how_certain_it_is(capsys):
     code, out, _ = call(capsys, "explain", "600000.SH", "2026-07-06")
     assert code == 0
@@ -103,6 +141,17 @@ def test_a_mismatch_is_printed_with_the_row_that_decided_and_ends_with_3(capsys,
     )
 
 
+@pytest.mark.parametrize("expect", ["{up: 11.06}", "{up: 11.06, down: '9.05'}"])
+def test_a_number_where_a_text_is_the_answer_is_told(capsys, cases, expect):
+    given = '{symbol: "600000.SH", date: "2024-06-03", prev_close: "10.05", status: normal}'
+    code, out, _ = call(
+        capsys,
+        "verify",
+        cases(f"vectors:\n  - {{id: x, func: price_limit, given: {given}, expect: {expect}}}\n"),
+    )
+    assert code == 3 and "write what is expected in quotes" in out
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -112,6 +161,8 @@ def test_a_mismatch_is_printed_with_the_row_that_decided_and_ends_with_3(capsys,
         (("show", "833819.BJ", "2025-10-09"), 1, "no boards rule for exchange BJSE"),
         (("explain", "900901.SH", "2020-01-01"), 1, "Shanghai B share"),
         (("show", "688981.SH", "2019-07-21"), 1, "2019-07-22 to today"),
+        (("show", "699999.SH", "2024-06-03"), 1, "quant rules show boards lists what it has"),
+        (("show", "XX2406.CFFEX", "2024-06-03"), 1, "no rules are kept for XX2406.CFFEX"),
         (("verify", "no such file"), 2, "cannot be read"),
     ],
 )

@@ -99,13 +99,13 @@ class CostCheck:
         self._compare("set_commission", wanted, "stock")
 
     def _compare(self, call: str, wanted: dict[str, float], kind: str) -> None:
-        fees = self.host.terms.config.fees
+        config = self.host.terms.config
+        boards = [b for b in _BOARDS[kind] if b < config.fees.commission.shape[1]]
+        exists = config.rules.max_order[:, boards] > 1  # no row, no order: what is charged there says nothing
         for name, value in wanted.items():
-            table = getattr(fees, name)
-            boards = [b for b in _BOARDS[kind] if b < table.shape[1]]
             scale = MONEY_SCALE if name == "commission_min" else RATE_SCALE
-            charged = np.unique(table[:, boards])
-            if len(charged) == 1 and charged[0] == round(value * scale):
+            charged = np.unique(getattr(config.fees, name)[:, boards][exists])
+            if set(charged) <= {round(value * scale)}:
                 continue
             found = " and ".join(decimal_text(Decimal(int(c)) / scale) for c in charged)
             raise UsageError(
