@@ -704,3 +704,6 @@ def ahead_after_cancels(arg0: int, arg1: int, arg2: int, arg3: str, arg4: int, /
 def log2_fixed(arg: int, /) -> int: ...
 
 def run_ticks(kernel: Kernel, venue: TickVenue, ticks: Ticks, plan: object, bounds: Sequence[int]) -> None: ...
+
+def sweep(market: Market, config: object, construct: object, code: Sequence[tuple[str, Sequence[int], Sequence[float]]], output: int, params: Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)], columns: Sequence[Annotated[NDArray[numpy.float64], dict(shape=(None, None), order='C', device='cpu', writable=False)]], rows: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], instruments: Annotated[NDArray[numpy.int32], dict(shape=(None,), order='C', device='cpu', writable=False)], threads: int, isa: str, before_close: bool, fills: bool, memory_limit: int) -> tuple:
+    """Every variant on every instrument; see quant.native.sweep."""

@@ -14,4 +14,5 @@ void bind_exchange(nanobind::module_& m);
 void bind_exchange_bars(nanobind::module_& m);
 void bind_exchange_ticks(nanobind::module_& m);
 void bind_tick_run(nanobind::module_& m);
+void bind_sweep(nanobind::module_& m);
 }  // namespace quant

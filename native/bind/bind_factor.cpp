@@ -7,18 +7,12 @@
 #include <numeric>
 
 #include "bind.hpp"
+#include "bind_program.hpp"
 #include "quant/factor/vm.hpp"
 
 namespace nb = nanobind;
 
 namespace quant {
-namespace {
-
-using Column = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Mask = nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Rows = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-using Result = nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
-using Code = std::tuple<std::string, std::vector<int>, std::vector<double>>;
 
 Instruction instruction_of(const Code& code) {
   const auto& [name, args, params] = code;
@@ -32,6 +26,13 @@ Instruction instruction_of(const Code& code) {
   if (!params.empty()) out.param = params[0];
   return out;
 }
+
+namespace {
+
+using Column = nb::ndarray<const double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Mask = nb::ndarray<const bool, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
+using Rows = nb::ndarray<const std::int32_t, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+using Result = nb::ndarray<double, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 
 class BoundProgram {
  public:

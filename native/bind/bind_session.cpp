@@ -1,3 +1,5 @@
+#include "bind_session.hpp"
+
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
@@ -14,7 +16,6 @@
 #include "quant/session/fused.hpp"
 
 namespace quant {
-namespace {
 
 ConstructPlan read_plan(nb::handle plan) {
   ConstructPlan out;
@@ -74,6 +75,8 @@ class RowReader {
              tif_ = nb::str("tif"), tag_ = nb::str("tag"), order_kind_ = nb::str("order_kind"),
              stop_ = nb::str("stop"), order_id_ = nb::str("order_id");
 };
+
+namespace {
 
 void expect(bool holds, const char* message) {
   if (!holds) throw Failure(FailureKind::kUsage, "kernel.shape", message);

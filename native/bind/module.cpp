@@ -17,4 +17,5 @@ NB_MODULE(_native, m) {
   quant::bind_exchange_bars(m);
   quant::bind_exchange_ticks(m);
   quant::bind_tick_run(m);
+  quant::bind_sweep(m);
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from quant.core.errors import SpecError
@@ -153,6 +153,16 @@ def lookbacks(program: Program) -> list[int]:
         below = max((reach[a] for a in i.args), default=0)
         reach.append(below + OPCODES[i.op].reach(i.params))
     return reach
+
+
+def with_parameters(program: Program, parameters: Sequence[float]) -> Program:
+    """The same program with other parameters, one an instruction (not read where it has none)."""
+    code = tuple(
+        replace(i, params=(float(p),)) if i.params else i
+        for i, p in zip(program.instructions, parameters, strict=True)
+    )
+    draft = replace(program, instructions=code)
+    return replace(draft, lookback=lookbacks(draft)[draft.output])
 
 
 def _unsound(message: str, *, expected: str | None = None, found: str | None = None) -> SpecError:

@@ -17,7 +17,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 SCRIPTS = (
-    *("startup.py", "w1.py", "w2.py", "w5.py", "w6.py", "bench_factor.py"),
+    *("startup.py", "w1.py", "w2.py", "w3.py", "w5.py", "w6.py", "bench_factor.py"),
     *("w7.py", "w7_asof.py", "audit.py", "sync_day.py", "clickhouse.py"),
 )
 PACKAGES = {

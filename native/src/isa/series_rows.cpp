@@ -202,11 +202,48 @@ struct MeanStrip {
   }
 };
 
-// Sums of whole windows: the same additions in the same order, without asking what is known.
+// Sums of whole windows: the same additions in the same order, without asking what is known. The vectors are
+// written out: left alone, compilers gather.
+#if defined(__AVX512F__)
+constexpr size_t kLanes = 8;
+#elif defined(__AVX2__)
+constexpr size_t kLanes = 4;
+#else
+constexpr size_t kLanes = 2;
+#endif
+constexpr size_t kVectors = 8;
+constexpr size_t kWholeStrip = kVectors * kLanes;
+
+#if defined(__GNUC__) || defined(__clang__)
+typedef double Lanes __attribute__((vector_size(kLanes * sizeof(double))));
+
+inline void accumulate(double* out, const double* const* rows, size_t count, size_t c, bool mean) {
+  Lanes sum[kVectors] = {};
+  for (size_t k = 0; k < count; ++k) {
+    const double* x = rows[k] + c;
+#pragma GCC unroll 8
+    for (size_t v = 0; v < kVectors; ++v) {
+      Lanes read;
+      __builtin_memcpy(&read, x + v * kLanes, sizeof read);
+      sum[v] += read;
+    }
+  }
+  const double seen = static_cast<double>(count);
+#pragma GCC unroll 8
+  for (size_t v = 0; v < kVectors; ++v) {
+    const Lanes result = mean ? sum[v] / seen : sum[v];
+    __builtin_memcpy(out + v * kLanes, &result, sizeof result);
+  }
+}
+#endif
+
 template <bool kMean>
 struct WholeStrip {
   template <size_t N>
   static void run(double* out, const double* const* rows, size_t count, double, size_t c) {
+#if defined(__GNUC__) || defined(__clang__)
+    if constexpr (N == kWholeStrip) return accumulate(out, rows, count, c, kMean);
+#endif
     double sum[N] = {};
     for (size_t k = 0; k < count; ++k) {
       const double* x = rows[k] + c;
@@ -381,8 +418,8 @@ extern const RowKernels row_kernels = {
     .max = window<ExtremeStrip<true>>,
     .rank = window<RankStrip>,
     .corr = corr,
-    .whole_mean = window<WholeStrip<true>, 2 * kStrip>,
-    .whole_sum = window<WholeStrip<false>, 2 * kStrip>,
+    .whole_mean = window<WholeStrip<true>, kWholeStrip>,
+    .whole_sum = window<WholeStrip<false>, kWholeStrip>,
     .any_unknown = any_unknown,
 };
 

@@ -13,7 +13,28 @@ constexpr uint32_t kKernelMagic = 0x324b5351;  // "QSK2"
 
 Kernel::Kernel(const Market& market, KernelConfig config)
     : market_(market), config_(std::move(config)), ledger_(market.S, config_.cash) {
-  forbidden_.assign(static_cast<size_t>(market.S), 0);
+  restart();
+}
+
+void Kernel::restart() {
+  row_ = marked_ = -1;
+  phase_ = Phase::kClose;
+  closed_ = true;
+  halted_ = paused_ = false;
+  open_orders_ = open_sells_ = carried_ = 0;
+  next_action_ = 0;
+  ledger_ = Ledger(market_.S, config_.cash);
+  orders_.clear();
+  fills_.clear();
+  pending_.clear();
+  waiting_.clear();
+  open_.clear();
+  nav_history_.clear();
+  position_history_.clear();
+  chain_.clear();
+  session_.clear();
+  session_.mute(config_.brief);
+  forbidden_.assign(static_cast<size_t>(market_.S), 0);
   for (const int32_t i : config_.forbidden) forbidden_.at(static_cast<size_t>(i)) = 1;
   peak_ = previous_nav_ = config_.cash;
   opened_ = ledger_.totals();

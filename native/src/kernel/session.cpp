@@ -32,6 +32,7 @@ void Kernel::open_session(int32_t t, Commands& out) {
   }
   for (const int64_t id : open_) order(id).carried = false;
   carried_ = 0;
+  if (config_.brief && marked_ < t - 1) mark_to_close(t - 1);
   row_ = t;
   phase_ = Phase::kPreopen;
   closed_ = false;
@@ -88,6 +89,8 @@ void Kernel::close_session() {
   mark_to_close(row_);
   for (const int32_t slot : ledger_.held()) ++ledger_.at(slot).sessions_held;
   ledger_.check();
+  closed_ = true;
+  if (config_.brief) return;
   const int64_t nav = ledger_.nav();
   const Totals& totals = ledger_.totals();
   const int64_t fees = sub(add(totals.fees, totals.taxes), add(opened_.fees, opened_.taxes));
@@ -112,7 +115,6 @@ void Kernel::close_session() {
   head_ = state.finish();
   chain_.push_back({market_.sessions[session()], head_});
   session_.clear();
-  closed_ = true;
 }
 
 // To the last closes up to bar `t` since the bar of the last marks: bars in between may have been left out.
@@ -122,7 +124,8 @@ void Kernel::mark_to_close(int32_t t) {
 }
 
 void Kernel::mark(Position& position, int32_t t, int32_t since) {
-  const int64_t price = market_.last_close(t, position.instrument, since);
+  const int64_t price = config_.brief ? market_.newest_close(t, position.instrument, since)
+                                      : market_.last_close(t, position.instrument, since);
   if (price > 0) ledger_.mark(position, price);
 }
 

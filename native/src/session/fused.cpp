@@ -96,11 +96,23 @@ void run_fused(Kernel& kernel, SimVenue& venue, const ConstructPlan& plan, const
   kernel.expect(ahead.orders());
   const Market& market = kernel.market();
   int32_t end = -1;  // last bar of t's session
+  const CorporateActions& actions = market.actions;
+  size_t event = 0;
+  // The session after the present one in which a held name has an event, at most `session`.
+  const auto eventful = [&](int32_t session) {
+    while (event < actions.size && actions.ex_index[event] <= kernel.session()) ++event;
+    for (size_t k = event; k < actions.size && actions.ex_index[k] < session; ++k) {
+      const Position* position = kernel.ledger().find(actions.instrument[k]);
+      if (position != nullptr && position->quantity > 0) return actions.ex_index[k];
+    }
+    return session;
+  };
   // The next bar at which something can happen: without an order only decisions and the ends of a session.
   const auto following = [&](int32_t t) {
     if (!kernel.idle()) return t + 1;
     if (end < t) end = std::min(market.last_bar(t), last);
-    return t == end ? t + 1 : std::max(ahead.bar(end), t + 1);
+    if (t != end) return std::max(ahead.bar(end), t + 1);
+    return kernel.brief() && t < last ? market.first_bar(eventful(market.day[ahead.bar(last)])) : t + 1;
   };
   for (int32_t t = first; t <= last; t = following(t)) {
     const bool decides = ahead.due(t);

@@ -30,6 +30,9 @@ struct KernelConfig {
   DatedTable<FeeRule> fees;
   DatedTable<DividendTaxRule> dividend_tax;  // by ex-date; without rows no tax
   std::vector<int32_t> forbidden;
+  // Without NAV, hash and month-end positions of single sessions; then sessions in which nothing is decided,
+  // on its way or entitled may be left out. For many short backtests (sweep.hpp).
+  bool brief = false;
 };
 
 using Commands = std::vector<Command>;
@@ -43,6 +46,9 @@ class Kernel {
  public:
   Kernel(const Market& market, KernelConfig config);
 
+  // Back to the first instant, as a new kernel would be.
+  void restart();
+
   void on_slice(int32_t t, Phase phase, Commands& out);
   void on_intents(const std::vector<Intent>& intents, Commands& out);
   void on_reports(const std::vector<Report>& reports, Commands& out);
@@ -51,6 +57,7 @@ class Kernel {
   // Makes room for that many orders, which grow the books anyway.
   void expect(size_t orders);
 
+  bool brief() const { return config_.brief; }
   int32_t row() const { return row_; }
   int32_t session() const { return market_.day[row_]; }
   // Nothing is decided, waiting or on its way: bars up to the session's last one change nothing.

@@ -51,6 +51,7 @@ struct Market {
   bool opens(int32_t t) const { return t == 0 || day[t] != day[t - 1]; }
   bool closes(int32_t t) const { return t + 1 == T || day[t] != day[t + 1]; }
   int32_t last_bar(int32_t t) const {
+    if (T == D) return t;
     return static_cast<int32_t>(std::upper_bound(day + t, day + T, day[t]) - day) - 1;
   }
   // The cell of bar t's session in the arrays [D, S].
@@ -61,6 +62,17 @@ struct Market {
       if (const int64_t price = close[at(u, i)]; price > 0) return price;
     }
     return 0;
+  }
+  // The same across sessions.
+  int64_t newest_close(int32_t t, int32_t i, int32_t since) const {
+    for (int32_t u = t; u >= since && u >= 0; --u) {
+      if (const int64_t price = close[at(u, i)]; price > 0) return price;
+    }
+    return 0;
+  }
+  // The first bar of a session.
+  int32_t first_bar(int32_t session) const {
+    return T == D ? session : static_cast<int32_t>(std::lower_bound(day, day + T, session) - day);
   }
   // Asks for what a fill at bar t + 1 of a narrow market reads, long before it is needed.
   void prefetch(int32_t t) const {

@@ -43,6 +43,7 @@ class Writer {
  public:
   template <class... T>
   void operator()(const T&... values) {
+    if (muted_) return;
     if constexpr ((Scalar<T> && ...)) {
       char raw[(sizeof(detail::to_bits(values)) + ...)];
       char* to = raw;
@@ -54,6 +55,7 @@ class Writer {
   }
   const std::string& bytes() const { return bytes_; }
   void clear() { bytes_.clear(); }
+  void mute(bool muted) { muted_ = muted; }  // writes nothing at all
   void assign(std::string bytes) { bytes_ = std::move(bytes); }
 
   template <Scalar T>
@@ -82,6 +84,7 @@ class Writer {
 
  private:
   std::string bytes_;
+  bool muted_ = false;
 };
 
 class Reader {
