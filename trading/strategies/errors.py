@@ -29,6 +29,14 @@ def place_in(folder: Path, error: BaseException) -> Location | None:
     return Location(_shown(folder, frames[-1].filename), frames[-1].lineno or 0) if frames else None
 
 
+def defined_in(folder: Path, function: object) -> Location | None:
+    """Where a function of a file below ``folder`` begins: the place of a call that never entered it."""
+    code = getattr(function, "__code__", None)
+    if code is None or not _inside(folder, code.co_filename):
+        return None
+    return Location(_shown(folder, code.co_filename), code.co_firstlineno)
+
+
 def describe(error: BaseException) -> str:
     """One line: the error's type and text; our own errors by their message alone."""
     if isinstance(error, QuantError):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from quant.core.errors import InvariantBroken, QuantError
-from quant.trading.strategies.errors import StrategyError, describe, place_in
+from quant.trading.strategies.errors import StrategyError, defined_in, describe, place_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,11 @@ class Guard:
     folder: Path
     name: str
 
-    def call(self, what: str, function: Callable[..., Any], *args: Any) -> Any:
-        """Raises StrategyError, located in the user's file, for whatever goes wrong in it."""
+    def call(self, what: str, function: Callable[..., Any], *args: Any, user: object = None) -> Any:
+        """Raises StrategyError, located in the user's file, for whatever goes wrong in it.
+
+        ``user`` is the user's own function where ``function`` wraps it.
+        """
         try:
             if sys.stdout is sys.stderr:
                 return function(*args)
@@ -30,11 +33,11 @@ class Guard:
         except InvariantBroken:
             raise
         except (Exception, SystemExit) as error:
-            raise self.located(what, error) from error
+            raise self.located(what, error, user or function) from error
 
-    def located(self, what: str, error: BaseException) -> StrategyError:
+    def located(self, what: str, error: BaseException, function: object = None) -> StrategyError:
         """The error as the user's own, with its file and line."""
-        where = place_in(self.folder, error)
+        where = place_in(self.folder, error) or defined_in(self.folder, function)
         if isinstance(error, QuantError):
             fault = error.fault
             return StrategyError(

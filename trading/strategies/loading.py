@@ -110,6 +110,25 @@ def _forget(package: str) -> None:
         del sys.modules[name]
 
 
+_ELSEWHERE: Final = {
+    "jqlib": "jqlib exists at JoinQuant only: compute it with NumPy or pandas from attribute_history",
+    "jqfactor": "jqfactor exists at JoinQuant only: declare the factor in the spec language",
+    "rqdatac": "a strategy reads no vendor: history_bars, get_price and instruments have the data of the run",
+    "rqfactor": "rqfactor exists at RiceQuant only: declare the factor in the spec language",
+    "jqdatasdk": "a strategy reads no vendor: attribute_history, get_price have the data of the run",
+    "tushare": "a strategy reads no vendor: quant data sync brings its data into the lake",
+    "talib": "install TA-Lib into the environment of quant, or compute it with NumPy or pandas",
+}
+
+
+def _absent(module: str | None) -> str | None:
+    """What to do about a module that there is not."""
+    top = (module or "").split(".")[0]
+    if not top:
+        return None
+    return _ELSEWHERE.get(top, f"install {top} into the environment of quant, or write the file without it")
+
+
 def _load(folder: Path, name: str) -> ModuleType:
     try:
         with contextlib.redirect_stdout(sys.stderr):
@@ -117,7 +136,7 @@ def _load(folder: Path, name: str) -> ModuleType:
     except (Exception, SystemExit) as error:
         wanted = error.name if isinstance(error, ModuleNotFoundError) else None
         neighbour = (wanted or "").split(".")[0] == folder.name
-        hint = "import a neighbour file with 'from .name import …'" if neighbour else None
+        hint = "import a neighbour file with 'from .name import …'" if neighbour else _absent(wanted)
         raise StrategyLoadError(
             "strategy.import",
             f"the strategy cannot be loaded: {describe(error)}",

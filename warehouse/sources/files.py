@@ -122,7 +122,8 @@ def _root(settings: SourceSettings) -> Path:
             f"the folder of source {settings.name} does not exist",
             expected="a folder",
             found=str(settings.root),
-            hint="set root: in the source spec, or the environment variable that root_env: names",
+            hint="set it below [profiles.NAME.roots] in quant.toml, as root: in the source spec, or in the "
+            "environment variable that root_env: names",
         )
     return settings.root.resolve()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, time, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
+from quant.core.errors import UsageError
 from quant.native.batch import Phase
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
 Every = Literal["day", "week", "month"]
 OPENING, NOON, CLOSING = time(9, 30), time(14, 57), time(15, 0)
+
+
+_MOST: Final[dict[Every, int]] = {"week": 5, "month": 23}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,22 @@ class Timer:
     every: Every = "day"
     nth: int | None = None
     weekday: int | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.function):
+            raise UsageError("platform.timer", "a timer calls a function", found=repr(self.function))
+        if self.weekday is not None and self.weekday not in range(5):
+            raise UsageError(
+                "platform.timer", "no such weekday", expected="1 to 5", found=str(self.weekday + 1)
+            )
+        most = _MOST.get(self.every)
+        if most and self.nth is not None and not 1 <= abs(self.nth) <= most:
+            raise UsageError(
+                "platform.timer",
+                f"no {self.every} has such a session",
+                expected=f"1 to {most}, or -1 to -{most} from the end",
+                found=str(self.nth),
+            )
 
     def due(self, day: date, dates: Calendar) -> bool:
         """Whether it is called on session ``day``."""

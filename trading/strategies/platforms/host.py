@@ -126,7 +126,7 @@ class Host:
     def run(self, label: str, function: Callable[[], Any]) -> None:
         """One call into the file, with the platform's modules in place."""
         with installed(self.modules()):
-            self.guard.call(label, function)
+            self.guard.call(label, function, user=getattr(self.module, label, None))
 
     def _begin(self) -> None:
         if not data_of(self.view).market.daily:

@@ -228,8 +228,6 @@ class JoinQuant(Host):
         self._schedule(Timer(func, clock_of(time), every, nth=int(nth)))
 
     def _schedule(self, timer: Timer) -> None:
-        if not callable(timer.function):
-            raise UsageError("platform.timer", "a timer calls a function", found=repr(timer.function))
         self.timers.append(timer)
 
     def timers_gone(self) -> None:

@@ -295,8 +295,6 @@ class Scheduler:
         self._add(Timer(function, _rule(time_rule), every, nth=tradingday))
 
     def _add(self, timer: Timer) -> None:
-        if not callable(timer.function):
-            raise UsageError("platform.timer", "a timer calls a function", found=repr(timer.function))
         self._host.timers.append(timer)
 
 
