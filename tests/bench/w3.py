@@ -2,7 +2,7 @@
 
 Ours is the declared strategy of tests/bench/specs/w3.yaml in a native sweep: what pairs have in common is
 computed once a name, each backtest trades through the kernel. Twenty sampled pairs must give exactly the
-fills of a whole backtest (run_fused of the same spec), and the final equities sum up to those of the reference
+fills of a whole backtest (run_fused of the same spec), and the final equities add up to the reference
 (single ones differ by the part of a share that is not bought). One thread, load times apart, process time.
 BENCH_DATA names a folder where gen.py has been before.
 """
