@@ -19,6 +19,12 @@ def print_run(run: RunSummary) -> None:
     from quant.research.reports.summary import summary_table
 
     print_table(("metric", "value"), summary_table(run.metrics), title=f"{run.name}  {run.start} … {run.end}")
+    if run.metrics.get("orders_blocked"):
+        from quant.research.reports.folder import RunFolder
+        from quant.research.reports.tables import blocked_reasons
+
+        said = [f"{count} {word}" for word, count, _ in blocked_reasons(RunFolder.read(run.folder), "en")]
+        note(f"blocked or cut: {'; '.join(said)}")
     for assumption in run.receipt["assumptions"]:
         text = assumption["text_zh" if run.receipt.get("lang") == "zh" else "text_en"]
         note(f"{'warning' if assumption['code'] in NOTES else 'assumed'}: {text}")

@@ -12,6 +12,7 @@ from quant.core.errors import SpecError, SpecErrors
 from quant.pipelines.flows.backtest import backtest
 from quant.pipelines.flows.replay import replay_run
 from quant.pipelines.workspace import Workspace
+from quant.qcli.main import run as run_command
 from quant.trading.strategies import StrategyError
 
 JOINQUANT = """
@@ -157,3 +158,16 @@ def test_costs_of_a_file_are_compared_on_boards_that_exist(
         backtest(desk, "mine")
     assert caught.value.fault.code == "platform.cost"
     assert told in caught.value.fault.message
+
+
+def test_orders_that_a_risk_limit_rejects_are_told_on_the_screen(
+    desk: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "def handle_data(context, data):\n    names = get_all_securities(date=context.current_dt).index\n"
+    text += "    order_target_value(names[0], context.portfolio.total_value * 0.9)\n"
+    written(desk, "joinquant", "def initialize(context):\n    pass\n" + text)
+    spec = desk.root / "specs" / "mine.yaml"
+    spec.write_text(spec.read_text().replace("risk: unlimited", "risk: default"))
+    assert run_command(("backtest", "mine", "--workspace", str(desk.root))) == 0
+    assert "blocked or cut: " in (said := capsys.readouterr().err)
+    assert "risk: weight of one name" in said
