@@ -5,18 +5,14 @@
 
 namespace quant {
 
-#define QUANT_ORDER_STATES(X) \
-  X(NEW)                      \
-  X(WAITING)                  \
-  X(SENT) X(WORKING) X(PARTIAL) X(CANCELLING) X(FILLED) X(CANCELLED) X(REJECTED) X(EXPIRED) X(REPLACING)
-#define QUANT_ORDER_EVENTS(X)                                                                     \
-  X(HOLD)                                                                                         \
-  X(SEND)                                                                                         \
-  X(ACK)                                                                                          \
-  X(PARTIAL_FILL)                                                                                 \
-  X(FILL)                                                                                         \
-  X(CANCEL_REQUEST) X(CANCEL_REFUSED) X(CANCEL) X(REJECT) X(EXPIRE) X(REPLACE_REQUEST) X(REPLACE) \
-      X(REPLACE_REFUSED) X(TRIGGER) X(CARRY)
+// clang-format off
+#define QUANT_ORDER_STATES(X)                                                                       \
+  X(NEW) X(WAITING) X(SENT) X(WORKING) X(PARTIAL) X(CANCELLING) X(FILLED) X(CANCELLED) X(REJECTED) \
+  X(EXPIRED) X(REPLACING)
+#define QUANT_ORDER_EVENTS(X)                                                                 \
+  X(HOLD) X(SEND) X(ACK) X(PARTIAL_FILL) X(FILL) X(CANCEL_REQUEST) X(CANCEL_REFUSED) X(CANCEL) \
+  X(REJECT) X(EXPIRE) X(REPLACE_REQUEST) X(REPLACE) X(REPLACE_REFUSED) X(TRIGGER) X(CARRY)
+// clang-format on
 
 #define QUANT_NAME(name) name,
 enum class OrderState : uint8_t { QUANT_ORDER_STATES(QUANT_NAME) kCount };
