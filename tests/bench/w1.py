@@ -160,6 +160,7 @@ def timed(work: Callable[[], Any], repeat: int) -> tuple[Any, float]:
     """The last result and the median process time: the machine may be shared."""
     result, spent = None, []
     for _ in range(repeat):
+        result = None  # what the last run held is free again
         start = time.process_time()
         result = work()
         spent.append(time.process_time() - start)

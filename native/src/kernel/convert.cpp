@@ -30,7 +30,7 @@ void Kernel::convert(const std::vector<Intent>& intents, Commands& out) {
   std::vector<int32_t> seen;
   std::vector<Planned> planned;
   planned.reserve(intents.size());
-  for (size_t k = intents.size(); k-- > 0;) {
+  for (size_t k = intents.size(); k-- > 0 && intents.size() > 1;) {
     const Intent& intent = intents[k];
     if (intent.kind != IntentKind::kOrder) seen.push_back(intent.instrument);
   }

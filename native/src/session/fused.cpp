@@ -1,6 +1,7 @@
 #include "quant/session/fused.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "quant/session/loop.hpp"
 
@@ -23,6 +24,13 @@ class Ahead {
 
   bool due(int32_t t) const { return next_ < count_ && decisions_.rows[next_] == t; }
 
+  // Past a decision that wants exactly what is held: it has no intents.
+  bool passes() {
+    if (!single_ || !kernel_.idle() || held() != (decisions_.scores[next_] > 0)) return false;
+    ++next_;
+    return true;
+  }
+
   std::vector<Intent> take() {
     const size_t at = next_++ * width_;
     return construct(plan_, decisions_.scores + at, eligible(at), kernel_);
@@ -42,29 +50,49 @@ class Ahead {
     return decisions_.eligible == nullptr ? nullptr : decisions_.eligible + at;
   }
 
+  bool held() const { return !kernel_.ledger().held().empty(); }
+
   // One name: where its score crosses 0 is known beforehand.
   void find_turns() {
     single_ = true;
     bool before = false;
     for (size_t k = next_; k < count_; ++k) {
+      if (k > next_ && steady(k)) {
+        k += kSteady - 1;
+        continue;
+      }
       const bool wants = decisions_.scores[k] > 0;
-      if (wants != before) turns_.push_back(k);
+      if (wants != before) turns_.push_back({k, decisions_.rows[k], wants});
       before = wants;
     }
+  }
+
+  // Whether the scores from k on are, to the bit, the one before, as conditions are most of the time.
+  bool steady(size_t k) const {
+    if (k + kSteady > count_) return false;
+    const double* scores = decisions_.scores + k;
+    uint64_t change = 0;
+    for (size_t i = 0; i < kSteady; ++i) {
+      change |= std::bit_cast<uint64_t>(scores[i]) ^ std::bit_cast<uint64_t>(*(scores + i - 1));
+    }
+    return change == 0;
   }
 
   // The next decision that wants something else than what is held, and the memory of the one after it on its
   // way from afar.
   void skip_to_turn(bool holds) {
-    if (next_ >= count_ || (decisions_.scores[next_] > 0) != holds) return;
-    while (turn_ < turns_.size() && turns_[turn_] < next_) ++turn_;
-    next_ = turn_ < turns_.size() ? turns_[turn_] : count_;
-    if (turn_ + 2 < turns_.size()) kernel_.market().prefetch(decisions_.rows[turns_[turn_ + 2]]);
+    while (turn_ < turns_.size() && turns_[turn_].at < next_) ++turn_;
+    const bool wants = turn_ > 0 && turns_[turn_ - 1].wants;  // of the decisions before that turn
+    const bool turns_now = turn_ < turns_.size() && turns_[turn_].at == next_;
+    if (next_ >= count_ || (turns_now ? turns_[turn_].wants : wants) != holds) return;
+    while (turn_ < turns_.size() && turns_[turn_].wants == holds) ++turn_;
+    next_ = turn_ < turns_.size() ? turns_[turn_].at : count_;
+    if (turn_ + kAhead < turns_.size()) kernel_.market().prefetch(turns_[turn_ + kAhead].bar);
   }
 
   // Past the decisions that want exactly what is held: they have no intents.
   void skip() {
-    if (single_) return skip_to_turn(!kernel_.ledger().held().empty());
+    if (single_) return skip_to_turn(held());
     held_.assign(width_, 0);
     for (const int32_t slot : kernel_.ledger().held()) {
       held_[static_cast<size_t>(kernel_.ledger().positions()[static_cast<size_t>(slot)].instrument)] = 1;
@@ -82,8 +110,16 @@ class Ahead {
   const Decisions& decisions_;
   size_t width_, count_, next_ = 0;
   std::vector<uint8_t> held_;
+  // A decision that wants something else than the one before it.
+  struct Turn {
+    size_t at;
+    int32_t bar;
+    bool wants;
+  };
+  static constexpr size_t kAhead = 4;   // turns whose memory is asked for beforehand
+  static constexpr size_t kSteady = 8;  // scores looked at together
   bool single_ = false;
-  std::vector<size_t> turns_;
+  std::vector<Turn> turns_;
   size_t turn_ = 0;
 };
 
@@ -123,7 +159,7 @@ void run_fused(Kernel& kernel, SimVenue& venue, const ConstructPlan& plan, const
       loop.decide(ahead.take());
     }
     loop.slice(t, Phase::kClose);
-    if (!before_close && decides) loop.decide(ahead.take());
+    if (!before_close && decides && !ahead.passes()) loop.decide(ahead.take());
   }
 }
 
