@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from textwrap import dedent
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from kernel_market import config, random_market
+from session_plan import SessionPlan
 
 from quant.core.market.calendar import calendar
 from quant.core.time import epoch_days
@@ -35,22 +36,8 @@ NAMES = ("平安银行", "万科A", "宁德时代", "浦发银行", "*ST茅台",
 
 
 @dataclass(frozen=True)
-class Rebalance:
-    every: str = "day"
-    on: str = "first"
-
-
-@dataclass(frozen=True)
-class Plan:
+class Plan(SessionPlan):
     decide: str = "each"
-    name: str = "case"
-    calendar: str = "XSHG"
-    rebalance: Rebalance = field(default_factory=Rebalance)
-    seed: int = 0
-    fingerprint: str = "2" * 64
-
-    def to_json(self) -> str:
-        return "{}"
 
 
 def market(sessions: int = 120, seed: int = 5, wild: float = 0.5) -> Market:
@@ -103,6 +90,6 @@ def run(
     when = decide or ("before_open" if style == "joinquant" else "after_close")
     if style == "class":
         strategy: Any = load_strategy(root, "strategies.mine:Mine", params)
-        return run_replay(Plan(when), data, kernel, strategy)
+        return run_replay(Plan(decide=when), data, kernel, strategy)
     strategy = load_platform(root, "strategies.mine", style, params, terms=terms(kernel, when))
     return run_replay(Plan(), data, kernel, strategy)

@@ -5,6 +5,7 @@
 
 #include "check.hpp"
 #include "quant/kernel/kernel.hpp"
+#include "quant/session/loop.hpp"
 #include "quant/sim/sim_venue.hpp"
 #include "small_market.hpp"
 
@@ -21,13 +22,14 @@ class Session {
         config_(config),
         kernel_(market_, config_),
         venue_(market_, config_.fill, config_.lots),
+        loop_(kernel_, venue_),
         engine_(seed) {}
 
   void run(int32_t from, int32_t to) {
     for (int32_t t = from; t < to; ++t) {
-      if (market_.opens(t)) slice(t, Phase::kPreopen);
-      slice(t, Phase::kOpen);
-      slice(t, Phase::kClose);
+      if (market_.opens(t)) loop_.slice(t, Phase::kPreopen);
+      loop_.slice(t, Phase::kOpen);
+      loop_.slice(t, Phase::kClose);
       if (pick(0, 2) == 0) decide();
       check();
     }
@@ -39,12 +41,6 @@ class Session {
 
  private:
   int64_t pick(int64_t from, int64_t to) { return std::uniform_int_distribution<int64_t>(from, to)(engine_); }
-  void slice(int32_t t, Phase phase) {
-    kernel_.on_slice(t, phase, commands_);
-    submit();
-    venue_.poll(t, phase, reports_);
-    answer();
-  }
   void decide() {
     std::vector<Intent> intents;
     for (int64_t k = pick(0, 4); k >= 0; --k) {
@@ -57,22 +53,7 @@ class Session {
       if (pick(0, 2) == 0) intent.price = pick(300, 6'000) * 100;
       intents.push_back(intent);
     }
-    kernel_.on_intents(intents, commands_);
-    submit();
-    venue_.drain(reports_);
-    answer();
-  }
-  void submit() {
-    venue_.submit(commands_);
-    commands_.clear();
-  }
-  void answer() {
-    while (!reports_.empty()) {
-      kernel_.on_reports(reports_, commands_);
-      reports_.clear();
-      submit();
-      venue_.drain(reports_);
-    }
+    loop_.decide(intents);
   }
   void check() const {
     kernel_.ledger().check();
@@ -88,9 +69,8 @@ class Session {
   const KernelConfig config_;
   Kernel kernel_;
   SimVenue venue_;
+  Loop loop_;
   std::mt19937 engine_;
-  Commands commands_;
-  std::vector<Report> reports_;
 };
 
 }  // namespace

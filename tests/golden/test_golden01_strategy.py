@@ -9,13 +9,14 @@ from __future__ import annotations
 import csv
 import gzip
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
 import pytest
+from session_plan import SessionPlan
 
 from quant.core.market.calendar import calendar
 from quant.core.market.instrument import LISTED, TRADING, Board
@@ -83,22 +84,9 @@ class BuyEveryDay:
 
 
 @dataclass(frozen=True)
-class Rebalance:
-    every: str = "day"
-    on: str = "first"
-
-
-@dataclass(frozen=True)
-class Plan:
+class Plan(SessionPlan):
     name: str = "golden_01"
-    calendar: str = "XSHG"
     decide: str = "before_close"
-    rebalance: Rebalance = field(default_factory=Rebalance)
-    seed: int = 0
-    fingerprint: str = "1" * 64
-
-    def to_json(self) -> str:
-        return "{}"
 
 
 @dataclass(frozen=True)

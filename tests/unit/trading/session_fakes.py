@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from session_plan import SessionPlan
 
 from quant.core.market.instrument import LISTED
 from quant.core.time import NS_PER_SECOND
@@ -71,22 +72,9 @@ def fake_data(sessions: int = 6) -> MarketData:
 
 
 @dataclass(frozen=True)
-class Rebalance:
-    every: str = "day"
-    on: str = "first"
-
-
-@dataclass(frozen=True)
-class FakePlan:
+class FakePlan(SessionPlan):
     name: str = "fake"
-    calendar: str = "XSHG"
-    decide: str = "after_close"
-    rebalance: Rebalance = field(default_factory=Rebalance)
     seed: int = 7
-    fingerprint: str = "f" * 64
-
-    def to_json(self) -> str:
-        return json.dumps({"name": self.name, "fingerprint": self.fingerprint})
 
 
 class FakeKernel:
