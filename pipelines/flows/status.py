@@ -43,8 +43,11 @@ class TableStatus:
 class Reach:
     """How far a table of a source, or the golden one, reaches in the profile's range.
 
-    ``missing`` sessions are not stored; ``behind`` counts the sessions after the last stored one that could
-    be known by now; both None for a table without intervals. ``aside``: rows set aside and undecided.
+    ``first`` to ``last`` is what was asked for and answered; ``missing`` sessions were not. ``newest`` is the
+    session of the newest row of a table with a row for every session, and ``behind`` counts the sessions
+    after it (after ``last`` for other tables) that could be known by now: a file that no longer grows is
+    behind, though all of it is stored. Both None for a table without intervals. ``aside``: rows set aside
+    and undecided.
     """
 
     table: str
@@ -53,6 +56,7 @@ class Reach:
     rows: int
     first: str | None
     last: str | None
+    newest: str | None
     sessions: int | None
     missing: int | None
     behind: int | None
@@ -244,7 +248,8 @@ def _measured(
     timed = contract(scope.table.dataset).time is not None and wanted is not None
     gaps = missing(wanted, held, dates) if wanted else []
     lacking = sum(len(dates.sessions(gap.start, gap.end)) for gap in gaps)
-    newest = log.row(-1, named=True) if log.height else None
+    run = log.row(-1, named=True) if log.height else None
+    newest = _newest(scope, None if golden else source) if rows else None
     return Reach(
         table=scope.table.name,
         source=source,
@@ -252,21 +257,37 @@ def _measured(
         rows=rows,
         first=_text(min((each.start for each in inside), default=None)),
         last=_text(max((each.end for each in inside), default=None)),
+        newest=_text(newest),
         sessions=len(dates.sessions(wanted.start, wanted.end)) - lacking if timed and wanted else None,
         missing=lacking if timed else None,
-        behind=_behind(held, wanted, dates) if timed and wanted else None,
-        synced_at=newest["recorded_at"].isoformat() if newest else None,
-        status=newest["status"] if newest else None,
+        behind=_behind(held, newest, wanted, dates) if timed and wanted else None,
+        synced_at=run["recorded_at"].isoformat() if run else None,
+        status=run["status"] if run else None,
         aside=scope.aside.get((scope.table.name, source), 0) if not golden or scope.table.agreed else 0,
         schedule=scope.cron,
     )
 
 
-def _behind(held: list[Interval], wanted: Interval, dates: Calendar) -> int | None:
-    """The sessions after the last stored one that could be known by now."""
+def _newest(scope: _Scope, source: str | None) -> date | None:
+    """The session of the newest row of a table with a row for every session; None for other tables."""
+    import polars as pl
+
+    from quant.warehouse.contracts.tables import contract
+    from quant.warehouse.lake import table_ref
+
+    name = scope.table.dataset if source is not None else scope.table.name
+    if contract(name).key != ("instrument_id", "session"):
+        return None
+    rows = scope.lake.scan(table_ref(name, source=source), None, None, None)
+    found = rows.select(pl.col("session").max()).collect().item()
+    return found if isinstance(found, date) else None
+
+
+def _behind(held: list[Interval], newest: date | None, wanted: Interval, dates: Calendar) -> int | None:
+    """The sessions after the newest row, else after the last one asked for, that could be known by now."""
     if not held:
         return None
-    last = max(each.end for each in held)
+    last = min(newest or date.max, max(each.end for each in held))
     later = dates.sessions(last, wanted.end) if last < wanted.end else ()
     return len([day for day in later if day > last])
 

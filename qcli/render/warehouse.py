@@ -95,7 +95,8 @@ def print_status(found: Status) -> None:
         [(t.table, t.layer, t.version, t.rows, t.start, t.end, t.content_hash[:12]) for t in found.tables],
     )
     note("")
-    columns = ["table", "source", "rows", "from", "to", "missing", "behind", "aside", "synced", "schedule"]
+    columns = ["table", "source", "rows", "from", "to", "newest", "missing", "behind", "aside", "synced"]
+    columns.append("schedule")
     lines = [
         dict(
             zip(
@@ -106,6 +107,7 @@ def print_status(found: Status) -> None:
                     r.rows,
                     r.first,
                     r.last,
+                    r.newest,
                     r.missing,
                     r.behind,
                     r.aside,
@@ -117,7 +119,7 @@ def print_status(found: Status) -> None:
         )
         for r in found.reach
     ]
-    shown = columns if is_wide() else [c for c in columns if c not in ("from", "schedule")]
+    shown = columns if is_wide() else [c for c in columns if c not in ("from", "to", "schedule")]
     print_table(shown, [[line[name] for name in shown] for line in lines])
     if found.quota:
         note("")

@@ -18,6 +18,7 @@ import pytest
 from quant.core.errors import CheckFailed
 from quant.core.market.calendar import calendar
 from quant.core.market.rules import rulebook
+from quant.pipelines.flows.status import status
 from quant.pipelines.flows.sync import SyncRequest, plan_sync
 from quant.pipelines.sources import data_specs
 from quant.pipelines.workspace import Workspace
@@ -172,6 +173,20 @@ def test_unknown_codes_without_any_instruments_say_what_is_missing(tmp_path: Pat
     assert "most of them code.unknown" in fault.message
     assert "no source of this profile lists instruments" in str(fault.hint)
     assert "distinct: true" in str(fault.hint)
+
+
+def test_files_that_no_longer_grow_are_behind(tmp_path: Path) -> None:
+    tdx(tmp_path / "data" / "tdx")
+    for file in (tmp_path / "data").rglob("*.day"):
+        file.write_bytes(file.read_bytes()[: 32 * (len(DAYS) - 4)])
+    desk = alone(tmp_path, "tdx")
+    stored(desk)
+    reach = {(r.table, r.golden): r for r in status(desk).reach}
+    for golden in (True, False):
+        bars = reach["bars_1d", golden]
+        assert (bars.last, bars.newest) == (str(date(2024, 1, 31)), str(DAYS[-5]))
+        assert (bars.missing, bars.behind) == (0, 4)
+    assert reach["instruments", True].newest is None
 
 
 def test_stocks_are_told_by_the_boards_of_any_time() -> None:
