@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+from calendar import monthrange
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -102,8 +103,42 @@ class Book:
     cash: Decimal = CASH
     held: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     trades: int = 0
+    taxes: Decimal = Decimal(0)
+    lots: dict[str, list[tuple[date, int]]] = field(default_factory=lambda: defaultdict(list))
+    paid: dict[str, list[tuple[date, Decimal]]] = field(default_factory=lambda: defaultdict(list))
 
-    def pay(self, code: str, side: int, quantity: int, price: Decimal) -> None:
+    def take(self, code: str, quantity: int) -> list[tuple[date, int]]:
+        """The oldest lots of ``quantity`` shares leave."""
+        taken, lots = [], self.lots[code]
+        while quantity:
+            bought, size = lots.pop(0)
+            part = min(size, quantity)
+            taken.append((bought, part))
+            quantity -= part
+            if part < size:
+                lots.insert(0, (bought, size - part))
+        return taken
+
+    def tax(self, code: str, day: date, taken: list[tuple[date, int]]) -> Decimal:
+        """On the dividends that the lots had received: 20 % up to a month, 10 % up to a year, then none."""
+        total = Decimal(0)
+        for ex, cash in self.paid[code]:
+            due = Decimal(0)
+            for bought, part in taken:
+                month = date(bought.year + bought.month // 12, bought.month % 12 + 1, 1)
+                last = min(bought.day, monthrange(month.year, month.month)[1])
+                rate = Decimal("0.2") if day <= month.replace(day=last) else Decimal("0.1")
+                due += part * cash * rate if bought < ex else 0
+            total += _cent(due)
+        return total
+
+    def pay(self, day: date, code: str, side: int, quantity: int, price: Decimal) -> None:
+        if side > 0:
+            self.lots[code].append((day, quantity))
+        else:
+            tax = self.tax(code, day, self.take(code, quantity))
+            self.taxes += tax
+            self.cash -= tax
         value = price * quantity
         commission = max(Decimal(5), _cent(value * Decimal("0.00025")))
         stamp = _cent(value * Decimal("0.0005")) if side < 0 else Decimal(0)
@@ -189,8 +224,13 @@ class Second:
             if not quantity or bar is None or abs(bar.factor - self.factor[code]) < 1e-12:
                 continue
             cash, bonus = distribution(self.last[code], bar.pre_close)
-            self.book.cash += cash.quantize(Decimal("0.000001"), ROUND_HALF_UP) * quantity
-            self.book.held[code] = quantity + int((quantity * bonus).to_integral_value(ROUND_FLOOR))
+            cash = cash.quantize(Decimal("0.000001"), ROUND_HALF_UP)
+            new = int((quantity * bonus).to_integral_value(ROUND_FLOOR))
+            self.book.cash += cash * quantity
+            self.book.held[code] = quantity + new
+            self.book.paid[code].append((day, cash))
+            if new:
+                self.book.lots[code].append((day, new))
 
     def trade(self, day: date) -> None:
         if self.targets is None:
@@ -219,7 +259,7 @@ class Second:
                 up, down = _limits(bar.pre_close)
                 if (side > 0 and bar.open >= up) or (side < 0 and bar.open <= down):
                     continue
-                self.book.pay(code, side, abs(quantity), bar.open)
+                self.book.pay(day, code, side, abs(quantity), bar.open)
         self.targets = None
 
     def close(self, day: date) -> None:
@@ -250,6 +290,7 @@ def test_every_daily_total_is_reproduced(desk: Workspace, shared: Callable[[str]
     worst = max(abs(a - b) for a, (_, b) in zip(seen, expected, strict=True))
     assert worst <= Decimal("0.01"), worst
     assert pl.read_parquet(run.folder / "fills.parquet").height == second.book.trades > 200
+    assert second.book.taxes > 1000
     assert abs(run.metrics["total_return"] - float(expected[-1][1] / CASH - 1)) < 1e-9
 
 
