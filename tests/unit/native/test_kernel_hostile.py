@@ -182,6 +182,9 @@ def test_intents_of_any_size_are_answered() -> None:
             }
             intend(loop, columns)
         loop.session(4)
+        assert len(loop.kernel.nav_history()["nav"]) == 5
+        assert loop.kernel.available >= 0
+        assert (loop.kernel.positions()["quantity"] > 0).all()
 
 
 def test_a_venue_refuses_what_is_not_in_its_market() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date, datetime, time
 from types import ModuleType
@@ -37,7 +38,7 @@ class Attributes:
     """An object whose attributes are the user's: ``g``, and what a file adds to ``context``."""
 
 
-class Host:
+class Host(ABC):
     """Adapter over one loaded file; subclasses name the platform and give it its names."""
 
     platform: ClassVar[str]
@@ -63,25 +64,25 @@ class Host:
 
     # --- what a platform says -----------------------------------------------------------------------------
 
+    @abstractmethod
     def names(self) -> Mapping[str, Any]:
         """The globals of the file."""
-        raise NotImplementedError
 
+    @abstractmethod
     def modules(self) -> Mapping[str, ModuleType]:
         """The modules that the file may import."""
-        raise NotImplementedError
 
+    @abstractmethod
     def calls(self, phase: Phase) -> list[Call]:
         """(clock time, order, label, function) of this instant."""
-        raise NotImplementedError
 
+    @abstractmethod
     def begin(self) -> None:
         """The file's own beginning."""
-        raise NotImplementedError
 
+    @abstractmethod
     def remembered(self) -> dict[str, Any]:
         """The objects whose attributes are kept, by name."""
-        raise NotImplementedError
 
     # --- the strategy port --------------------------------------------------------------------------------
 
@@ -105,9 +106,9 @@ class Host:
         finally:
             self._view = None
 
-    def on_events(self, view: View, events: Batch) -> Batch:
-        """Files of a platform look at their orders when they are called."""
-        raise NotImplementedError
+    def on_events(self, view: View, events: Batch) -> Batch:  # noqa: ARG002
+        """Nothing: files of a platform look at their orders when they are called."""
+        return view.intents()
 
     def snapshot(self) -> bytes:
         """What the file remembers: attributes without a leading underscore, and the numbers of its orders."""
@@ -227,8 +228,9 @@ class Host:
             if phase_of(timer.at, self.terms) == phase and timer.due(view.session, dates)
         ]
 
+    @abstractmethod
     def _timed(self, function: Callable[..., Any]) -> Callable[[], Any]:
-        raise NotImplementedError
+        """A timer's function with the arguments that the platform gives it."""
 
     # --- orders -------------------------------------------------------------------------------------------
 
